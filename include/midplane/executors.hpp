@@ -1,0 +1,54 @@
+#pragma once
+/// The executors that Midplane ships. Several buses may share one; it stops with its last owner.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <midplane/extend/executor.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// How a thread of ours waits for work: `sleep` at once (no CPU when idle), or look again with `sched_yield` for at
+/// most 50 µs before it sleeps (shorter round trips where a core is free).
+enum class Wait : std::uint8_t { sleep, yield };
+
+struct PoolOptions {
+  std::size_t threads = 0;  ///< 0: max(2, cores)
+  Wait wait = Wait::sleep;
+  std::shared_ptr<Clock> clock;             ///< null: the steady clock
+  Function<void(std::size_t index)> thread_started;  ///< called first thing on each worker: name it, pin it
+};
+
+/// Worker threads. They block asynchronous signals. Answers `transport_failed` when a thread can not be started.
+[[nodiscard]] Result<std::shared_ptr<Executor>> pool_executor(PoolOptions options = {});
+
+/// Runs a work on the submitting thread: at once, or, inside another work of it, right after the outermost one ends,
+/// so handlers never nest. Timers run on a thread of its own that is started with the first timer.
+[[nodiscard]] std::shared_ptr<Executor> inline_executor(std::shared_ptr<Clock> clock = nullptr);
+
+/// The user's own loop runs everything: no thread of ours.
+///
+///     pollfd fd{loop->descriptor(), POLLIN, 0};
+///     while (poll(&fd, 1, -1) >= 0) loop->poll();
+class ManualExecutor : public Executor {
+ public:
+  /// Runs what is ready now, never waits; one thread at a time. Returns the number of works and timers run.
+  virtual std::size_t poll() noexcept = 0;
+  /// Runs one ready work or due timer; false when there is none.
+  virtual bool poll_one() noexcept = 0;
+  /// Runs until `until`; waits in between. With a clock that does not advance by itself it returns when nothing is
+  /// ready and the clock stands still.
+  virtual std::size_t run_for(Duration duration) noexcept = 0;
+  /// A descriptor that is readable (level-triggered) whenever a work is ready or a timer is due; for poll, epoll,
+  /// Asio. Owned by the executor; -1 when the system has none left.
+  [[nodiscard]] virtual int descriptor() = 0;
+  /// When the next timer is due; `never()` when there is none.
+  [[nodiscard]] virtual Instant next_due() const noexcept = 0;
+};
+
+[[nodiscard]] std::shared_ptr<ManualExecutor> manual_executor(std::shared_ptr<Clock> clock = nullptr);
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,74 @@
+#pragma once
+/// Where handlers and timers run. Midplane ships three: a pool, inline and manual (the user's own loop).
+///
+/// Law of an Executor:
+///  - `submit(work)` may be called from any thread, inside a handler too, and never blocks. Unless the executor is
+///    inline it never runs the work before returning. Each submit leads to exactly one `work.run()`, later, on a
+///    thread of the executor; a work is not submitted again before that run has begun.
+///  - `start(timer)` leads to exactly one `timer.fire()` at or after `timer.due`, unless `cancel(timer)` returned true
+///    first. `cancel` never waits: false means that the timer has fired, is firing or was never started.
+///  - After `stop` returned nothing runs any more; what was still waiting is dropped and its `run` never called.
+/// Work and Timer objects are owned by the caller and stay valid until run, fired or cancelled.
+
+#include <cstddef>
+#include <memory>
+
+#include <midplane/extend/clock.hpp>
+#include <midplane/function.hpp>
+#include <midplane/result.hpp>
+#include <midplane/time.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// Something to run soon. The executor links waiting works through `next`; nobody else touches it.
+class Work {
+ public:
+  virtual void run() noexcept = 0;
+  Work* next = nullptr;
+
+ protected:
+  ~Work() = default;
+};
+
+/// Something to run at an instant of the executor's clock. `position` belongs to the executor while it is started.
+class TimerWork {
+ public:
+  virtual void fire() noexcept = 0;
+  Instant due;
+  std::size_t position = npos;
+  static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+
+ protected:
+  ~TimerWork() = default;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  virtual void submit(Work& work) noexcept = 0;
+  virtual void start(TimerWork& timer) noexcept = 0;
+  virtual bool cancel(TimerWork& timer) noexcept = 0;
+
+  /// True while the calling thread runs a work or a timer of this executor.
+  [[nodiscard]] virtual bool runs_here() const noexcept = 0;
+  /// True when a caller inside one of its works may wait for another work: some other worker is free to run it.
+  [[nodiscard]] virtual bool may_wait_here() const noexcept = 0;
+  /// True for an executor that runs works only inside a call of the user (manual): a caller that waits outside
+  /// its works has to call `drive` meanwhile.
+  [[nodiscard]] virtual bool is_driven() const noexcept { return false; }
+  /// True when `submit` runs the work before it returns, or on the same thread right after the outermost one.
+  [[nodiscard]] virtual bool is_inline() const noexcept { return false; }
+  /// Driven executors only: runs what is ready; when nothing is, waits until something is or `until` is reached
+  /// (`Instant{}`: does not wait). Returns the number of works and timers run.
+  virtual std::size_t drive(Instant until) noexcept { return static_cast<void>(until), 0; }
+  /// Wakes one `drive` that waits: called when what the driver waits for has happened on another thread.
+  virtual void nudge() noexcept {}
+
+  /// Ends its threads, waiting for running works until `until`. False when one is still running then.
+  virtual bool stop(Instant until) noexcept = 0;
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,36 @@
+#pragma once
+/// Where Midplane says what it did and noticed. Silent by default: without a sink nothing is formatted or written.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+[[nodiscard]] std::string_view name_of(LogLevel level) noexcept;
+
+/// A key and its value as text; bytes that came from a peer are escaped already.
+struct LogField {
+  std::string_view key;
+  std::string_view value;
+};
+
+struct LogRecord {
+  LogLevel level;
+  std::string_view code;     ///< stable, `link.peer_lost`; look it up in the documentation
+  std::string_view message;  ///< what happened
+  std::string_view action;   ///< what to do about it; empty when nothing
+  std::span<const LogField> fields;
+};
+
+/// Law: `log` may be called from any thread and must not call back into the bus. Views end with the call.
+class LogSink {
+ public:
+  virtual ~LogSink() = default;
+  virtual void log(const LogRecord& record) noexcept = 0;
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,88 @@
+#pragma once
+/// Moves frames between two ends and reads none of them. ZeroMQ is one, the faulty transport of the test kit is
+/// another; hello, numbers, confirmations and back-off live above, in the link.
+///
+/// Law of a Transport:
+///  - A connection is `up` once, then any number of `frame` and `writable`, then `down` once; nothing after `down`.
+///  - Frames of one connection arrive whole, in the order sent, at most once; what was sent last may be lost with the
+///    connection. A transport drops no frame of a living connection.
+///  - `send` never blocks. `taken`: the transport has the frame now. `full`: it has not; `writable` follows once.
+///  - Calls into Inbound happen on any thread, one at a time for one connection, and never inside `send`.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <midplane/extend/clock.hpp>
+#include <midplane/extend/executor.hpp>
+#include <midplane/extend/random.hpp>
+#include <midplane/function.hpp>
+#include <midplane/result.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// Names one connection; never used again by the same transport.
+enum class ConnectionId : std::uint64_t {};
+
+enum class Sent : std::uint8_t { taken, full, gone };
+
+/// Bytes on their way in. `release` gives the memory back; until then `bytes` stay valid and unchanged.
+struct InboundFrame {
+  std::span<const std::byte> bytes;
+  Function<void()> release;
+};
+
+/// The link's side: what a transport may tell. It withholds everything else.
+class Inbound {
+ public:
+  /// `endpoint`: the address that was dialled, or the listening address that was reached.
+  virtual void up(ConnectionId id, bool dialled, std::string_view endpoint) noexcept = 0;
+  virtual void frame(ConnectionId id, InboundFrame frame) noexcept = 0;
+  virtual void writable(ConnectionId id) noexcept = 0;
+  virtual void down(ConnectionId id, const Error& why) noexcept = 0;
+  /// A dial that never came up.
+  virtual void dial_failed(std::string_view endpoint, const Error& why) noexcept = 0;
+
+ protected:
+  ~Inbound() = default;
+};
+
+/// What a transport may use of the bus. Everything outlives the transport's `stop`.
+struct TransportContext {
+  Inbound& inbound;
+  Clock& clock;
+  Random& random;
+  Executor& executor;  ///< driven (manual): work arrives through it and the transport starts no thread
+  std::size_t frame_bytes_max;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// Called once, first. May start a thread. After an error the transport is not used.
+  virtual Result<void> start(TransportContext context) = 0;
+  /// Addresses to listen at and to dial, as its options name them; the link dials, again and again, with back-off.
+  [[nodiscard]] virtual std::span<const std::string> listen_endpoints() const noexcept = 0;
+  [[nodiscard]] virtual std::span<const std::string> dial_endpoints() const noexcept = 0;
+
+  /// Returns the address as others can dial it (a port of 0 is replaced by the one chosen).
+  virtual Result<std::string> listen(std::string_view endpoint) = 0;
+  /// One attempt: `up` or `dial_failed` follows.
+  virtual Result<void> dial(std::string_view endpoint) = 0;
+  /// Copies the bytes when it takes them. Any thread.
+  virtual Sent send(ConnectionId id, std::span<const std::byte> frame) noexcept = 0;
+  /// Ends one connection; `down` follows.
+  virtual void disconnect(ConnectionId id) noexcept = 0;
+  /// True when all that was taken has left for the system.
+  [[nodiscard]] virtual bool flushed() const noexcept = 0;
+  /// Ends everything; after it returned no call into Inbound happens any more.
+  virtual void stop() noexcept = 0;
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,152 @@
+#pragma once
+/// Contracts: a dotted name plus payload types. A malformed literal does not compile; names that are data are checked
+/// by `named` and `parse`.
+///
+///     inline constexpr Topic<Tick> ticks{"market.ticks"};
+///     inline constexpr Service<Ask, Quote> quote{"market.quote"};
+///     auto all = Pattern<Tick>::parse("market.*.ticks");   // `*` one token, `>` one or more last tokens
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <midplane/bytes.hpp>
+#include <midplane/options.hpp>
+#include <midplane/result.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+inline constexpr std::size_t name_bytes_max = 255;
+inline constexpr std::size_t name_tokens_max = 16;
+
+namespace detail {
+
+enum class NameFault : unsigned char { none, empty, too_long, too_many_tokens, empty_token, bad_character, reserved, bad_wildcard };
+
+constexpr bool is_name_character(char c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+/// Tokens of `[A-Za-z0-9_-]+` joined by dots; with `wildcards` a whole token may be `*`, the last one `>`.
+constexpr NameFault check_name(std::string_view name, bool wildcards) noexcept {
+  if (name.empty()) return NameFault::empty;
+  if (name.size() > name_bytes_max) return NameFault::too_long;
+  std::size_t tokens = 0;
+  std::size_t begin = 0;
+  while (true) {
+    std::size_t end = begin;
+    while (end < name.size() && name[end] != '.') ++end;
+    const std::string_view token = name.substr(begin, end - begin);
+    if (token.empty()) return NameFault::empty_token;
+    if (++tokens > name_tokens_max) return NameFault::too_many_tokens;
+    const bool last = end == name.size();
+    if (wildcards && token == ">" && !last) return NameFault::bad_wildcard;
+    if (!(wildcards && (token == "*" || token == ">"))) {
+      for (const char c : token) {
+        if (!is_name_character(c)) return NameFault::bad_character;
+      }
+    }
+    if (tokens == 1 && token == "_midplane") return NameFault::reserved;
+    if (last) return NameFault::none;
+    begin = end + 1;
+  }
+}
+
+/// The typed refusal for a fault; says what a name may be.
+[[nodiscard]] Error name_error(NameFault fault, std::string_view name);
+
+/// Not constexpr on purpose: reaching it makes a bad literal fail to compile, with this name in the message.
+void this_name_is_malformed();
+
+/// The literal of a contract, checked while compiling.
+struct NameLiteral {
+  consteval NameLiteral(const char* literal) : text{literal} {
+    if (check_name(text, false) != NameFault::none) this_name_is_malformed();
+  }
+  std::string_view text;
+};
+
+}  // namespace detail
+
+/// A name under which values of T are published.
+template <class T>
+class Topic {
+ public:
+  consteval explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
+      : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
+    literal.text.copy(text_.data(), name_bytes_max);
+  }
+  [[nodiscard]] static Result<Topic> named(std::string_view name, TopicDefaults defaults = {}) {
+    if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
+      return detail::name_error(fault, name);
+    return Topic{name, defaults};
+  }
+  [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
+  [[nodiscard]] constexpr const TopicDefaults& defaults() const noexcept { return defaults_; }
+
+ private:
+  Topic(std::string_view checked, TopicDefaults defaults)
+      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.size())} {
+    checked.copy(text_.data(), checked.size());
+  }
+  TopicDefaults defaults_{};
+  unsigned char size_ = 0;
+  std::array<char, name_bytes_max> text_{};
+};
+
+/// One method: a question of type Q is answered with an R, or with a stream of R.
+template <class Q, class R>
+class Service {
+ public:
+  consteval explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
+      : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
+    literal.text.copy(text_.data(), name_bytes_max);
+  }
+  [[nodiscard]] static Result<Service> named(std::string_view name, ServiceDefaults defaults = {}) {
+    if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
+      return detail::name_error(fault, name);
+    return Service{name, defaults};
+  }
+  [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
+  [[nodiscard]] constexpr const ServiceDefaults& defaults() const noexcept { return defaults_; }
+
+ private:
+  Service(std::string_view checked, ServiceDefaults defaults)
+      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.size())} {
+    checked.copy(text_.data(), checked.size());
+  }
+  ServiceDefaults defaults_{};
+  unsigned char size_ = 0;
+  std::array<char, name_bytes_max> text_{};
+};
+
+/// Many topics at once. `Pattern<Bytes>` takes any type; a typed one takes only topics whose type agrees and counts
+/// the rest as schema_mismatch.
+template <class T>
+class Pattern {
+ public:
+  [[nodiscard]] static Result<Pattern> parse(std::string_view text, TopicDefaults defaults = {}) {
+    if (auto fault = detail::check_name(text, true); fault != detail::NameFault::none)
+      return detail::name_error(fault, text);
+    return Pattern{text, defaults};
+  }
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  [[nodiscard]] const TopicDefaults& defaults() const noexcept { return defaults_; }
+
+ private:
+  Pattern(std::string_view checked, TopicDefaults defaults) : text_{checked}, defaults_{defaults} {}
+  std::string text_;
+  TopicDefaults defaults_;
+};
+
+/// True when `name` (a topic) is one of those that `pattern` stands for. Both must be valid.
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view name) noexcept;
+
+/// Any text as one token: letters, digits, `_` and `-` stay, every other byte becomes `_xx` (hex); an empty text `_`.
+/// Different texts may only give the same token when one of them contains such an escape already.
+[[nodiscard]] std::string escape_token(std::string_view text);
+
+}  // namespace v0
+}  // namespace midplane

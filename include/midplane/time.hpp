@@ -1,0 +1,28 @@
+#pragma once
+/// Durations are nanoseconds from now; instants belong to the injected Clock and mean nothing elsewhere.
+
+#include <chrono>
+#include <cstdint>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+using Duration = std::chrono::nanoseconds;
+
+/// A point on a bus's Clock: nanoseconds since that clock's own start. Never wall-clock time.
+struct Instant {
+  std::int64_t nanoseconds = 0;
+
+  static constexpr Instant never() noexcept { return {INT64_MAX}; }
+  friend constexpr auto operator<=>(Instant, Instant) noexcept = default;
+  /// Saturates at `never()`, so that "now + a very long time" stays in the future.
+  friend constexpr Instant operator+(Instant at, Duration by) noexcept {
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(at.nanoseconds, by.count(), &sum)) return by.count() > 0 ? never() : Instant{INT64_MIN};
+    return {sum};
+  }
+  friend constexpr Duration operator-(Instant a, Instant b) noexcept { return Duration{a.nanoseconds - b.nanoseconds}; }
+};
+
+}  // namespace v0
+}  // namespace midplane
