@@ -1,0 +1,104 @@
+#pragma once
+/// How a payload type becomes bytes and is verified back. FlatBuffers tables and `Bytes` are ready; specialise
+/// `Codec<T>` for a type of your own.
+///
+/// Law of a Codec<T>:
+///  - `encode` writes one payload into the PayloadWriter and seals it; it may be called on several threads at once.
+///  - `verify` accepts exactly the bytes that `view` may read, at a cost bounded by their number.
+///  - `view` does not copy; the bytes outlive what it returns.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <flatbuffers/flatbuffer_builder.h>
+#include <flatbuffers/verifier.h>
+
+#include <midplane/bytes.hpp>
+#include <midplane/result.hpp>
+#include <midplane/schema.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// Depth and number of tables that a verifier may visit, so that hostile bytes cost no more than honest ones.
+inline constexpr std::uint32_t payload_depth_max = 64;
+inline constexpr std::uint32_t payload_tables_max = 1'000'000;
+
+/// Pooled memory for one payload that is being built. A failure to get memory is remembered, not thrown: the publish
+/// that follows answers it.
+class PayloadWriter : public flatbuffers::Allocator {
+ public:
+  /// Room for `bytes`, aligned to 16 at both ends; a later call gives a new block and frees the earlier one.
+  [[nodiscard]] std::uint8_t* allocate(std::size_t bytes) override = 0;
+  /// What was written: a part of the block given last.
+  virtual void seal(const std::uint8_t* first, std::size_t size) noexcept = 0;
+  virtual void deallocate(std::uint8_t* block, std::size_t bytes) override = 0;
+  /// A first guess that costs no more than a smaller one.
+  [[nodiscard]] virtual std::size_t room() const noexcept = 0;
+};
+
+template <class T>
+struct Codec;
+
+namespace detail {
+template <class T>
+concept FlatTable = std::is_base_of_v<flatbuffers::Table, T> || requires { typename T::Builder; };
+
+/// Runs `build` on a builder that grows in the writer's memory.
+template <class T, class Build>
+void build_in_place(PayloadWriter& writer, Build&& build) {
+  flatbuffers::FlatBufferBuilder builder{writer.room(), &writer, false, 16};
+  const flatbuffers::Offset<T> root = build(builder);
+  builder.Finish(root);
+  writer.seal(builder.GetBufferPointer(), builder.GetSize());
+}
+}  // namespace detail
+
+/// FlatBuffers tables: from their object-API value, or from a callable `FlatBufferBuilder& -> Offset<T>` that builds
+/// in place.
+template <detail::FlatTable T>
+struct Codec<T> {
+  using View = const T*;
+
+  static const TypeInfo& info() noexcept {
+    static_assert(HasSchema<T>, "run midplane-gen over the type's schema and include the header it writes");
+    return SchemaOf<T>::info();
+  }
+  template <class Build>
+    requires std::is_invocable_r_v<flatbuffers::Offset<T>, Build&, flatbuffers::FlatBufferBuilder&>
+  static void encode(PayloadWriter& writer, Build&& build) {
+    detail::build_in_place<T>(writer, build);
+  }
+  template <class Value>
+    requires std::is_same_v<std::remove_cvref_t<Value>, typename T::NativeTableType>
+  static void encode(PayloadWriter& writer, Value&& value) {
+    detail::build_in_place<T>(writer, [&](flatbuffers::FlatBufferBuilder& builder) { return T::Pack(builder, &value); });
+  }
+  static bool verify(std::span<const std::byte> bytes) noexcept {
+    flatbuffers::Verifier verifier{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+                                   payload_depth_max, payload_tables_max};
+    return verifier.VerifyBuffer<T>(nullptr);
+  }
+  static View view(std::span<const std::byte> bytes) noexcept { return flatbuffers::GetRoot<T>(bytes.data()); }
+};
+
+template <>
+struct Codec<Bytes> {
+  using View = std::span<const std::byte>;
+  static const TypeInfo& info() noexcept {
+    static constexpr TypeInfo raw{};
+    return raw;
+  }
+  static bool verify(std::span<const std::byte>) noexcept { return true; }
+  static View view(std::span<const std::byte> bytes) noexcept { return bytes; }
+};
+
+/// V can be turned into a payload of type T.
+template <class V, class T>
+concept EncodableAs = requires(PayloadWriter& writer, V&& value) { Codec<T>::encode(writer, std::forward<V>(value)); };
+
+}  // namespace v0
+}  // namespace midplane

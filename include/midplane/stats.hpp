@@ -1,0 +1,94 @@
+#pragma once
+/// Every counter and limit of a bus, with stable names. Each term is counted where it happens:
+/// at rest `offered = delivered + sum of dropped + waiting`; under traffic `in_transit` is the difference.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <midplane/time.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// Why an offered message was lost. Closed set.
+enum class DropReason : std::uint8_t {
+  queue_full_newest,
+  queue_full_oldest,
+  conflated,
+  expired,
+  handler_failed,
+  unsubscribed,
+  closed,
+  too_large,
+  malformed,
+  schema_mismatch,
+  unauthorised,
+  no_memory,
+  link_lost,
+};
+inline constexpr std::size_t drop_reasons = 13;
+[[nodiscard]] std::string_view name_of(DropReason reason) noexcept;
+
+struct Drops {
+  std::array<std::uint64_t, drop_reasons> by_reason{};
+  [[nodiscard]] std::uint64_t operator[](DropReason reason) const noexcept {
+    return by_reason[static_cast<std::size_t>(reason)];
+  }
+  [[nodiscard]] std::uint64_t total() const noexcept;
+};
+
+/// One subscription, inbox, server or far sink.
+struct SinkStats {
+  std::string name;  ///< topic, pattern or service
+  std::string kind;  ///< "subscription", "server" or "link"
+  std::string peer;  ///< far sinks: the peer; empty: near
+  std::uint64_t offered = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t waiting = 0;
+  std::uint64_t in_transit = 0;
+  std::uint64_t refused = 0;  ///< publishes answered `full` because of this one; no loss
+  Drops dropped;
+  std::size_t queue_messages_max = 0;
+  std::size_t queue_bytes_max = 0;
+};
+
+/// All publishers of one topic of this bus.
+struct TopicStats {
+  std::string name;
+  std::string type;
+  std::uint64_t published = 0;  ///< publishes that returned no error
+  std::uint64_t payload_bytes = 0;
+};
+
+struct Stats {
+  std::string bus;
+  std::string incarnation;
+  std::vector<TopicStats> topics;
+  std::vector<SinkStats> sinks;  ///< live and ended ones that had traffic
+  std::uint64_t requests_sent = 0;
+  std::uint64_t requests_pending = 0;
+  std::uint64_t requests_ok = 0;
+  std::uint64_t requests_failed = 0;
+  std::uint64_t payload_memory_bytes = 0;
+  std::uint64_t payload_memory_bytes_max = 0;
+  std::uint64_t handler_exceptions = 0;
+
+  [[nodiscard]] const SinkStats* find_sink(std::string_view name) const noexcept;
+  [[nodiscard]] std::string to_json() const;
+};
+
+/// What a drain or close found: P3 holds for its sum.
+struct Report {
+  bool complete = false;           ///< everything ended within the duration
+  std::uint64_t delivered = 0;
+  std::uint64_t waiting = 0;
+  Drops dropped;
+  std::string stuck;               ///< the subscription or service whose handler did not return; empty: none
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,61 @@
+#pragma once
+/// The sealed inside form of a message: one pooled block that holds this header, rare fields and the payload.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <midplane/bytes.hpp>
+#include <midplane/headers.hpp>
+#include <midplane/message.hpp>
+#include <midplane/time.hpp>
+
+namespace midplane::inline v0::wire {
+
+class Depot;
+class ReturnAddress;
+
+/// An interned name; lives as long as anything that can point to it.
+struct Name {
+  std::string text;
+  std::uint32_t index = 0;
+};
+
+enum class Kind : std::uint8_t { message, request, reply, event };
+
+/// Fields that most messages do not have. Lies between the header and the payload of its block.
+struct Extra {
+  const Headers* headers = nullptr;         ///< owned
+  const Name* peer = nullptr;               ///< who sent it; null: this bus
+  Instant deadline = Instant::never();      ///< time to live of a message, deadline of a request
+  ReturnAddress* return_address = nullptr;  ///< requests: where the reply goes; counted
+  std::uint64_t correlation = 0;            ///< requests and replies: the id at the return address
+  detail::EnvelopeHead* shares = nullptr;   ///< the envelope whose payload this one forwards; counted
+  Function<void()> release{};               ///< adopted memory: gives it back
+  void* context = nullptr;                  ///< events: their body, owned through `release`
+};
+
+struct alignas(64) Envelope : detail::EnvelopeHead {
+  union {
+    const Name* name;  ///< in use: topic or service
+    Envelope* next;    ///< at home or on the way there
+  };
+  Depot* home;
+  std::uint64_t sequence;
+  std::int64_t sent_at;
+  Extra* extra;
+  std::uint32_t capacity;  ///< bytes behind the header
+  std::uint8_t size_class;
+  Kind kind;
+  std::uint16_t unused;
+
+  [[nodiscard]] std::byte* block() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {payload, size}; }
+};
+static_assert(sizeof(Envelope) == 64, "one cache line: a consumer reads it once per message");
+
+inline Envelope* envelope_of(const AnyMessage& message) noexcept {
+  return static_cast<Envelope*>(message.envelope());
+}
+
+}  // namespace midplane::inline v0::wire

@@ -1,0 +1,105 @@
+#pragma once
+/// Where envelopes come from and go home to. A Depot belongs to one sender; consumers on other threads give blocks back
+/// in chains. PayloadMemory counts what all depots took and outlives the bus until the last envelope is home.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <memory_resource>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/flag.hpp"
+#include "wire/envelope.hpp"
+
+namespace midplane::inline v0::wire {
+
+class PayloadMemory;
+
+/// Block sizes that are kept for the next message, header included. Larger ones go back to the memory resource at once,
+/// so a depot never hoards more than what its queues held of 64 KiB blocks.
+inline constexpr std::array<std::size_t, 5> block_bytes{256, 1024, 4096, 16384, 65536};
+
+class Depot {
+ public:
+  /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
+  /// the payload memory is used up. `alone`: the caller is the only thread that acquires here.
+  Envelope* acquire(std::size_t bytes, bool with_extra, bool alone) noexcept;
+  /// Takes home a chain of dead envelopes of this depot, linked by `next`. Any thread.
+  void give_back(Envelope* first, Envelope* last) noexcept;
+
+ private:
+  friend class PayloadMemory;
+  explicit Depot(PayloadMemory& memory) noexcept : memory_{memory} {}
+  Envelope* take_local(std::size_t size_class) noexcept;
+  void sort_returned() noexcept;
+
+  PayloadMemory& memory_;
+  base::Flag flag_;
+  std::array<Envelope*, block_bytes.size()> local_{};
+  /// Memory orders: a returner publishes the chain with a release CAS; the owner takes everything with an acquire
+  /// exchange. Nobody pops a single element, so there is no ABA. `closed_mark` ends it: the returner then frees.
+  alignas(64) std::atomic<Envelope*> returned_{nullptr};
+};
+
+class PayloadMemory {
+ public:
+  static PayloadMemory* make(std::pmr::memory_resource* resource, std::size_t bytes_max);
+
+  /// A depot for a new sender, which keeps this alive until it calls `retire`; the next sender gets it then. Null
+  /// without memory.
+  Depot* open_depot() noexcept;
+  void retire(Depot* depot) noexcept;
+  /// The bus is gone: what is home is freed, what is out is freed when it comes home, the last one deletes this.
+  void abandon() noexcept;
+
+  /// The one Name of a text; null without memory.
+  const Name* intern(std::string_view text) noexcept;
+
+  [[nodiscard]] std::size_t bytes_used() const noexcept { return bytes_used_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
+
+ private:
+  friend class Depot;
+  PayloadMemory(std::pmr::memory_resource* resource, std::size_t bytes_max) noexcept
+      : resource_{resource}, bytes_max_{bytes_max} {}
+  ~PayloadMemory() = default;
+  Envelope* make_block(Depot& home, std::size_t size_class, std::size_t bytes) noexcept;
+  void free_block(Envelope* envelope) noexcept;
+  void free_chain(Envelope* first) noexcept;
+  void trim() noexcept;
+  void unref() noexcept;
+
+  std::pmr::memory_resource* resource_;
+  std::size_t bytes_max_;
+  std::atomic<std::size_t> bytes_used_{0};
+  std::atomic<std::size_t> alive_{1};  ///< blocks that exist, open senders, and the bus
+  std::mutex mutex_;
+  std::deque<std::unique_ptr<Depot>> depots_;
+  std::vector<Depot*> idle_;
+  std::map<std::string, Name, std::less<>> names_;
+};
+
+/// Collects dead envelopes of a burst and sends them home in chains.
+class Reclaimer {
+ public:
+  Reclaimer() = default;
+  Reclaimer(const Reclaimer&) = delete;
+  ~Reclaimer() { flush(); }
+  /// Drops one reference; the last one takes the envelope along.
+  void release(Envelope* envelope) noexcept;
+  void flush() noexcept;
+
+ private:
+  Envelope* first_ = nullptr;
+  Envelope* last_ = nullptr;
+  Depot* home_ = nullptr;
+};
+
+}  // namespace midplane::inline v0::wire

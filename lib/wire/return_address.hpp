@@ -1,0 +1,45 @@
+#pragma once
+/// Where the answer to a request goes: the near correlator, or the link that brought the request.
+
+#include <atomic>
+#include <cstdint>
+
+#include <midplane/result.hpp>
+
+#include "wire/envelope.hpp"
+
+namespace midplane::inline v0::wire {
+
+enum class ItemSent : std::uint8_t { queued, no_credit, gone };
+
+/// Law: for each correlation at most one of `reply` and `fail` has an effect, the first; later ones are ignored.
+/// `reply` and `item` take over one reference to the envelope. Any thread; never runs user code before returning
+/// unless the caller's executor is inline.
+class ReturnAddress {
+ public:
+  virtual void reply(std::uint64_t correlation, Envelope* reply) noexcept = 0;
+  virtual void fail(std::uint64_t correlation, const Error& error) noexcept = 0;
+  /// One item of a streamed reply; `reply(correlation, nullptr)` finishes the stream. Without credit the caller keeps
+  /// its reference.
+  virtual ItemSent item(std::uint64_t correlation, Envelope* item) noexcept = 0;
+  /// Calls `ready` once, when an item may be sent again or the reader is gone.
+  virtual void when_writable(std::uint64_t correlation, Function<void()> ready) noexcept = 0;
+  /// True once the asker gave up: by cancel, by deadline, or because it is gone.
+  [[nodiscard]] virtual bool cancelled(std::uint64_t correlation) const noexcept = 0;
+  /// Calls `gave_up` once when that happens (at once when it has).
+  virtual void when_cancelled(std::uint64_t correlation, Function<void()> gave_up) noexcept = 0;
+
+  void ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void unref() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+ protected:
+  virtual ~ReturnAddress() = default;
+  virtual void destroy() noexcept { delete this; }
+
+ private:
+  std::atomic<std::uint32_t> references_{1};
+};
+
+}  // namespace midplane::inline v0::wire
