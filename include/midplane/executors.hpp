@@ -18,7 +18,7 @@ struct PoolOptions {
   std::size_t threads = 0;  ///< 0: max(2, cores)
   Wait wait = Wait::sleep;
   std::shared_ptr<Clock> clock;             ///< null: the steady clock
-  Function<void(std::size_t index)> thread_started;  ///< called first thing on each worker: name it, pin it
+  Function<void(std::size_t index)> thread_started;  ///< called first on each worker, one at a time: name it, pin it
 };
 
 /// Worker threads. They block asynchronous signals. Answers `transport_failed` when a thread can not be started.
@@ -34,7 +34,8 @@ struct PoolOptions {
 ///     while (poll(&fd, 1, -1) >= 0) loop->poll();
 class ManualExecutor : public Executor {
  public:
-  /// Runs what is ready now, never waits; one thread at a time. Returns the number of works and timers run.
+  /// Runs what is ready now, not what that makes ready; never waits. Returns the number of works and timers run: 0
+  /// also inside a work and while another thread runs them.
   virtual std::size_t poll() noexcept = 0;
   /// Runs one ready work or due timer; false when there is none.
   virtual bool poll_one() noexcept = 0;
@@ -42,7 +43,8 @@ class ManualExecutor : public Executor {
   /// ready and the clock stands still.
   virtual std::size_t run_for(Duration duration) noexcept = 0;
   /// A descriptor that is readable (level-triggered) whenever a work is ready or a timer is due; for poll, epoll,
-  /// Asio. Owned by the executor; -1 when the system has none left.
+  /// Asio. Owned by the executor; -1 when the system has none left. Over a clock that is not the system's, a timer
+  /// makes it readable when it is due as `poll` returns or as it is started.
   [[nodiscard]] virtual int descriptor() = 0;
   /// When the next timer is due; `never()` when there is none.
   [[nodiscard]] virtual Instant next_due() const noexcept = 0;

@@ -13,6 +13,12 @@ class Clock {
  public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual Instant now() const noexcept = 0;
+  /// True when `now` is CLOCK_MONOTONIC: the kernel can then sleep until an instant. Executors look at any other
+  /// clock again every millisecond while a timer waits.
+  [[nodiscard]] virtual bool is_system() const noexcept { return false; }
+  /// A simulated clock moves on to `at`, unless it is there or later, and returns true. A clock that moves by itself
+  /// returns false. A driven executor calls this when it has nothing to run until `at`.
+  virtual bool advance_to(Instant at) noexcept { return static_cast<void>(at), false; }
 };
 
 /// The system's monotonic clock.

@@ -31,12 +31,16 @@ class Work {
   ~Work() = default;
 };
 
-/// Something to run at an instant of the executor's clock. `position` belongs to the executor while it is started.
+/// Something to run at an instant of the executor's clock. All but `due` belongs to the executor; `due` is left alone
+/// while the timer is started. The links make a started timer part of a heap, so that starting one can not fail.
 class TimerWork {
  public:
   virtual void fire() noexcept = 0;
   Instant due;
-  std::size_t position = npos;
+  std::size_t position = npos;  ///< its place among all starts; `npos`: not started
+  TimerWork* child = nullptr;
+  TimerWork* previous = nullptr;
+  TimerWork* next = nullptr;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
  protected:
@@ -61,12 +65,17 @@ class Executor {
   /// True when `submit` runs the work before it returns, or on the same thread right after the outermost one.
   [[nodiscard]] virtual bool is_inline() const noexcept { return false; }
   /// Driven executors only: runs what is ready; when nothing is, waits until something is or `until` is reached
-  /// (`Instant{}`: does not wait). Returns the number of works and timers run.
+  /// (`Instant{}`: does not wait) and runs that. Over a simulated clock it does not wait but moves the clock. Returns
+  /// the number of works and timers run; may return early, so call it in a loop over what is waited for. Any thread;
+  /// one drives at a time, the others wait for their turn. Inside a work it does nothing.
   virtual std::size_t drive(Instant until) noexcept { return static_cast<void>(until), 0; }
-  /// Wakes one `drive` that waits: called when what the driver waits for has happened on another thread.
+  /// What a driver waits for has happened on another thread: every `drive` that waits returns, and so does the next
+  /// one of each thread, which may have looked too early.
   virtual void nudge() noexcept {}
 
-  /// Ends its threads, waiting for running works until `until`. False when one is still running then.
+  /// Ends its threads, waiting for running works until `until`, an instant of the steady clock whatever clock the
+  /// executor has. False when one is still running then. Inside a work it does not wait for that work, nor for others
+  /// that stop. May be called again.
   virtual bool stop(Instant until) noexcept = 0;
 };
 

@@ -6,7 +6,10 @@
 ///  - A connection is `up` once, then any number of `frame` and `writable`, then `down` once; nothing after `down`.
 ///  - Frames of one connection arrive whole, in the order sent, at most once; what was sent last may be lost with the
 ///    connection. A transport drops no frame of a living connection.
-///  - `send` never blocks. `taken`: the transport has the frame now. `full`: it has not; `writable` follows once.
+///  - A frame has 1 to `frame_bytes_max` bytes. A peer that sends a larger one loses its connection.
+///  - `send` never blocks. `taken`: the transport has the frame now. `full`: it has not; `writable` or `down` follows
+///    once. `gone`: the connection is over; `down` follows or was told.
+///  - A connection that the other side has closed brings what was sent before, then `down`.
 ///  - Calls into Inbound happen on any thread, one at a time for one connection, and never inside `send`.
 
 #include <cstddef>
@@ -60,6 +63,12 @@ struct TransportContext {
   std::size_t frame_bytes_max;
 };
 
+/// What a transport has refused so far, for `stats`.
+struct TransportCounts {
+  std::uint64_t frames_ignored = 0;     ///< of connections that were over
+  std::uint64_t multipart_refused = 0;  ///< messages of more than one part; each ends its connection
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -80,7 +89,8 @@ class Transport {
   virtual void disconnect(ConnectionId id) noexcept = 0;
   /// True when all that was taken has left for the system.
   [[nodiscard]] virtual bool flushed() const noexcept = 0;
-  /// Ends everything; after it returned no call into Inbound happens any more.
+  [[nodiscard]] virtual TransportCounts counts() const noexcept { return {}; }
+  /// Ends everything; after it returned no call into Inbound happens any more. Idempotent. Not from within Inbound.
   virtual void stop() noexcept = 0;
 };
 

@@ -1,0 +1,45 @@
+#pragma once
+/// Links over ZeroMQ: TCP between hosts, Unix sockets within one. The library is libmidplane-zmq; no ZeroMQ type shows.
+///
+///     bus_options.transport = midplane::zmq::transport({.listen = {"tcp://127.0.0.1:7400"}, .peers = {"ipc:///run/app/b"}});
+///
+/// Each transport owns one ZeroMQ context (two threads of ZeroMQ) and, unless the executor is driven, one I/O thread.
+/// Fork before a bus is opened, not after: a child shares the parent's sockets and must only `exec` or `_exit`.
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <midplane/extend/transport.hpp>
+#include <midplane/time.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+namespace zmq {
+
+/// Endpoints: `tcp://HOST:PORT` (HOST an address, a name, `[IPv6]`, or `*` to listen everywhere; PORT 0 or `*` lets the
+/// system choose when listening) and `ipc://PATH` (a socket file of at most 107 bytes, best in a directory of mode 0700).
+struct TransportOptions {
+  std::vector<std::string> listen;
+  std::vector<std::string> peers;
+  /// Allows tcp endpoints off loopback without keys: anybody who reaches the port can then read and write.
+  bool insecure = false;
+  /// Frames per connection that may be on their way out; then `send` answers `full`. Two keep the line busy while what
+  /// comes meanwhile gathers in the link's open frame: a smaller number idles, a larger one makes smaller frames.
+  std::size_t send_frames = 2;
+  /// Frames per connection that ZeroMQ reads ahead of us.
+  std::size_t receive_frames = 64;
+  /// How long a closing connection may still write what it has taken. `stop` waits at most this long.
+  Duration linger = std::chrono::milliseconds{100};
+  /// From dialling to `up`, name lookup and handshake included.
+  Duration dial_timeout = std::chrono::seconds{5};
+};
+
+/// Never fails; what is wrong with the options or endpoints is said by `start`, `listen` and `dial`.
+[[nodiscard]] std::unique_ptr<Transport> transport(TransportOptions options = {});
+
+}  // namespace zmq
+}  // namespace v0
+}  // namespace midplane

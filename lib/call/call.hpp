@@ -1,0 +1,71 @@
+#pragma once
+/// One request that waits for its end: a slot of a Correlator, used again and again.
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <midplane/extend/executor.hpp>
+#include <midplane/function.hpp>
+#include <midplane/message.hpp>
+#include <midplane/result.hpp>
+
+#include "base/flag.hpp"
+#include "base/parking.hpp"
+#include "wire/sink.hpp"
+
+namespace midplane::inline v0::call {
+
+class Correlator;
+
+/// `open`: no outcome yet. `settled`: exactly one outcome is in the slot.
+enum class Phase : std::uint32_t { free, open, settling, settled };
+
+/// What ended a request: a reply, or an error.
+struct Outcome {
+  AnyMessage reply;
+  std::optional<Error> error;
+};
+
+/// Items of a streamed reply between the server's side and the reader.
+struct StreamQueue {
+  std::deque<AnyMessage> items;
+  std::size_t items_max = 0;
+  bool finished = false;                ///< no item follows; the outcome may hold an error
+  Function<void()> writable;            ///< the sender waits for room
+};
+
+class Call final : public Work {
+ public:
+  explicit Call(Correlator& owner, std::uint32_t index) noexcept : owner_{owner}, index_{index} {}
+
+  /// Runs the continuation on the executor, unless the asker has dropped it meanwhile.
+  void run() noexcept override;
+
+ private:
+  friend class Correlator;
+  friend class Asker;
+
+  Correlator& owner_;
+  const std::uint32_t index_;
+  /// Generation in the upper half, Phase in the lower: one compare-and-swap decides who settles which request.
+  std::atomic<std::uint64_t> word_{0};
+  base::Parking spot_;  ///< where the asker waits
+  std::atomic<std::uint32_t> holders_{0};  ///< the asker, the request on its way, a continuation that was submitted
+
+  base::Flag flag_;  ///< guards what follows while the phase is open or settled
+  Outcome outcome_;
+  Function<void()> continuation_;
+  bool dropped_ = false;
+  std::vector<Function<void()>> on_cancel_;
+  std::unique_ptr<StreamQueue> stream_;
+  std::shared_ptr<wire::Sink> far_;  ///< where it went: told when the asker gives up
+  Instant deadline_;
+  std::uint32_t next_free_ = 0;
+};
+
+}  // namespace midplane::inline v0::call

@@ -1,0 +1,353 @@
+#include "call/correlator.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "base/clock.hpp"
+
+namespace midplane::inline v0::call {
+namespace {
+
+constexpr std::uint32_t no_call = UINT32_MAX;
+constexpr std::uint64_t word_of(std::uint32_t generation, Phase phase) noexcept {
+  return (std::uint64_t{generation} << 32) | static_cast<std::uint32_t>(phase);
+}
+constexpr std::uint32_t generation_of(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
+constexpr Phase phase_of(std::uint64_t word) noexcept { return static_cast<Phase>(static_cast<std::uint32_t>(word)); }
+
+}  // namespace
+
+struct Correlator::Chunk {
+  explicit Chunk(Correlator& owner, std::uint32_t first)
+      : Chunk{owner, first, std::make_index_sequence<chunk_calls>{}} {}
+  template <std::size_t... I>
+  Chunk(Correlator& owner, std::uint32_t first, std::index_sequence<I...>)
+      : calls{Call{owner, first + static_cast<std::uint32_t>(I)}...} {}
+  Call calls[chunk_calls];
+};
+
+Correlator::Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
+                       std::shared_ptr<CallCounters> counters)
+    : executor_{std::move(executor)},
+      clock_{std::move(clock)},
+      counters_{std::move(counters)},
+      pending_max_{std::min(pending_max, pending_max_limit)},
+      driven_{executor_->is_driven()},
+      first_free_{no_call} {}
+
+Correlator::~Correlator() {
+  for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
+}
+
+Call* Correlator::at(std::uint32_t index) const noexcept {
+  if (index >= pending_max_limit) return nullptr;
+  Chunk* chunk = chunks_[index / chunk_calls].load(std::memory_order_acquire);
+  return chunk ? &chunk->calls[index % chunk_calls] : nullptr;
+}
+
+Call* Correlator::open(Instant deadline, bool streaming) noexcept {
+  std::unique_ptr<StreamQueue> stream;
+  if (streaming) {
+    stream.reset(new (std::nothrow) StreamQueue);
+    if (!stream) return nullptr;
+    stream->items_max = stream_items_max;
+  }
+  Call* call = nullptr;
+  {
+    const std::lock_guard lock{free_flag_};
+    if (first_free_ == no_call && made_ < pending_max_) {
+      Chunk* chunk = new (std::nothrow) Chunk{*this, made_};
+      if (!chunk) return nullptr;
+      chunks_[made_ / chunk_calls].store(chunk, std::memory_order_release);
+      for (std::uint32_t i = std::min(chunk_calls, pending_max_ - made_); i-- > 0;) {
+        chunk->calls[i].next_free_ = first_free_;
+        first_free_ = made_ + i;
+      }
+      made_ += chunk_calls;
+    }
+    if (first_free_ == no_call) return nullptr;
+    call = at(first_free_);
+    first_free_ = call->next_free_;
+  }
+  pending_.fetch_add(1, std::memory_order_relaxed);
+  call->dropped_ = false;
+  call->deadline_ = deadline;
+  call->stream_ = std::move(stream);
+  call->holders_.store(2, std::memory_order_relaxed);
+  const std::uint32_t generation = generation_of(call->word_.load(std::memory_order_relaxed)) + 1;
+  call->word_.store(word_of(generation, Phase::open));
+  ref();
+  if (deadline.nanoseconds < timer_due_.load()) arm(deadline);
+  return call;
+}
+
+std::uint64_t Correlator::id_of(const Call& call) const noexcept {
+  return (std::uint64_t{generation_of(call.word_.load(std::memory_order_relaxed))} << 32) | call.index_;
+}
+
+Call* Correlator::find(std::uint64_t id) const noexcept {
+  Call* call = at(static_cast<std::uint32_t>(id));
+  if (!call || generation_of(call->word_.load(std::memory_order_acquire)) != generation_of(id)) return nullptr;
+  return call;
+}
+
+bool Correlator::begin_settling(Call& call, std::uint64_t id) noexcept {
+  std::uint64_t expected = word_of(generation_of(id), Phase::open);
+  return call.word_.compare_exchange_strong(expected, word_of(generation_of(id), Phase::settling));
+}
+
+void Correlator::settle(Call& call, Outcome outcome) noexcept {
+  (outcome.error ? counters_->failed : counters_->ok).fetch_add(1, std::memory_order_relaxed);
+  std::vector<Function<void()>> gave_up;
+  Function<void()> writable;
+  bool run = false;
+  {
+    const std::lock_guard lock{call.flag_};
+    if (outcome.error) gave_up.swap(call.on_cancel_);
+    else call.on_cancel_.clear();
+    call.outcome_ = std::move(outcome);
+    if (call.stream_) {
+      call.stream_->finished = true;
+      writable = std::move(call.stream_->writable);
+    }
+    call.word_.store(word_of(generation_of(call.word_.load(std::memory_order_relaxed)), Phase::settled),
+                     std::memory_order_release);
+    run = call.continuation_ && !call.dropped_;
+    if (run) call.holders_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (run) executor_->submit(call);
+  wake(call);
+  for (auto& fn : gave_up) fn();
+  if (writable) writable();
+  unhold(call);
+}
+
+void Correlator::wake(Call& call) noexcept {
+  call.spot_.wake_all();
+  if (driven_) executor_->nudge();
+}
+
+void Correlator::sleep(Call& call, Instant until) noexcept {
+  if (driven_ && !executor_->runs_here()) {
+    executor_->drive(until);
+    return;
+  }
+  const auto key = call.spot_.prepare();
+  if (settled(call) || has_item(call)) call.spot_.cancel();
+  else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
+}
+
+void Correlator::reply(std::uint64_t id, wire::Envelope* reply) noexcept {
+  AnyMessage message = reply ? AnyMessage::adopt(reply, false) : AnyMessage{};
+  Call* call = find(id);
+  if (call && begin_settling(*call, id)) settle(*call, Outcome{std::move(message), std::nullopt});
+}
+
+void Correlator::fail(std::uint64_t id, const Error& error) noexcept {
+  Call* call = find(id);
+  if (call && begin_settling(*call, id)) settle(*call, Outcome{{}, error});
+}
+
+wire::ItemSent Correlator::item(std::uint64_t id, wire::Envelope* item) noexcept {
+  Call* call = find(id);
+  if (!call) return wire::ItemSent::gone;
+  bool run = false;
+  {
+    const std::lock_guard lock{call->flag_};
+    if (call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open) || !call->stream_)
+      return wire::ItemSent::gone;
+    if (call->stream_->items.size() >= call->stream_->items_max) return wire::ItemSent::no_credit;
+    try {
+      call->stream_->items.push_back(AnyMessage::adopt(item, false));
+    } catch (const std::bad_alloc&) {
+      detail::acquire(item);  // the message that took it is gone: the caller keeps its own
+      return wire::ItemSent::no_credit;
+    }
+    run = call->continuation_ && !call->dropped_;
+    if (run) call->holders_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (run) executor_->submit(*call);
+  wake(*call);
+  return wire::ItemSent::queued;
+}
+
+void Correlator::when_writable(std::uint64_t id, Function<void()> ready) noexcept {
+  if (Call* call = find(id)) {
+    const std::lock_guard lock{call->flag_};
+    const bool open = call->word_.load(std::memory_order_acquire) == word_of(generation_of(id), Phase::open);
+    if (open && call->stream_ && call->stream_->items.size() >= call->stream_->items_max) {
+      call->stream_->writable = std::move(ready);
+      return;
+    }
+  }
+  ready();
+}
+
+bool Correlator::cancelled(std::uint64_t id) const noexcept {
+  const Call* call = at(static_cast<std::uint32_t>(id));
+  return !call || call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open);
+}
+
+void Correlator::when_cancelled(std::uint64_t id, Function<void()> gave_up) noexcept {
+  if (Call* call = find(id)) {
+    const std::lock_guard lock{call->flag_};
+    if (call->word_.load(std::memory_order_acquire) == word_of(generation_of(id), Phase::open)) {
+      try {
+        call->on_cancel_.push_back(std::move(gave_up));
+      } catch (const std::bad_alloc&) {
+        // `cancelled()` still tells.
+      }
+      return;
+    }
+  }
+  gave_up();
+}
+
+bool Correlator::settled(const Call& call) const noexcept { return phase_of(call.word_.load()) == Phase::settled; }
+
+Outcome Correlator::take(Call& call) noexcept {
+  const std::lock_guard lock{call.flag_};
+  return std::exchange(call.outcome_, Outcome{});
+}
+
+void Correlator::when_settled(Call& call, Function<void()> fn) noexcept {
+  bool now = false;
+  {
+    const std::lock_guard lock{call.flag_};
+    call.continuation_ = std::move(fn);
+    now = settled(call) || (call.stream_ && !call.stream_->items.empty());
+    if (now) call.holders_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (now) executor_->submit(call);
+}
+
+void Call::run() noexcept {
+  Function<void()> fn;
+  {
+    const std::lock_guard lock{flag_};
+    if (!dropped_) fn = std::move(continuation_);
+    continuation_ = nullptr;
+  }
+  if (fn) fn();
+  owner_.unhold(*this);
+}
+
+AnyMessage Correlator::next_item(Call& call) noexcept {
+  AnyMessage item;
+  Function<void()> writable;
+  {
+    const std::lock_guard lock{call.flag_};
+    if (!call.stream_ || call.stream_->items.empty()) return item;
+    item = std::move(call.stream_->items.front());
+    call.stream_->items.pop_front();
+    writable = std::move(call.stream_->writable);
+  }
+  if (writable) writable();
+  return item;
+}
+
+bool Correlator::has_item(Call& call) noexcept {
+  if (!call.stream_) return false;
+  const std::lock_guard lock{call.flag_};
+  return !call.stream_->items.empty();
+}
+
+void Correlator::went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept {
+  const std::lock_guard lock{call.flag_};
+  call.far_ = std::move(far);
+}
+
+void Correlator::drop(Call& call) noexcept {
+  const std::uint64_t id = id_of(call);
+  std::shared_ptr<wire::Sink> far;
+  {
+    const std::lock_guard lock{call.flag_};
+    call.dropped_ = true;
+    far = call.far_;
+  }
+  if (begin_settling(call, id)) {
+    if (far) far->cancel(*this, id);
+    settle(call, Outcome{{}, Error{ErrorCode::cancelled, Fate::maybe_executed, "the caller dropped its Pending"}});
+  }
+  unhold(call);
+}
+
+void Correlator::unhold(Call& call) noexcept {
+  if (call.holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  call.outcome_ = Outcome{};
+  call.continuation_ = nullptr;
+  call.on_cancel_.clear();
+  call.stream_.reset();
+  call.far_.reset();
+  call.word_.store(word_of(generation_of(call.word_.load(std::memory_order_relaxed)), Phase::free));
+  {
+    const std::lock_guard lock{free_flag_};
+    call.next_free_ = first_free_;
+    first_free_ = call.index_;
+  }
+  pending_.fetch_sub(1, std::memory_order_relaxed);
+  unref();
+}
+
+/// One timer for all: a request whose deadline is later than the one armed costs nothing.
+void Correlator::arm(Instant deadline) noexcept {
+  const std::lock_guard lock{timer_flag_};
+  if (deadline.nanoseconds >= timer_due_.load(std::memory_order_relaxed) || closed()) return;
+  if (timer_started_ && !executor_->cancel(*this)) return;  // firing: it looks at every deadline anyway
+  if (!timer_started_) ref();
+  timer_started_ = true;
+  timer_due_.store(deadline.nanoseconds);
+  due = deadline;
+  executor_->start(*this);
+}
+
+void Correlator::fire() noexcept {
+  {
+    // From here on `open` arms anew whatever this scan does not see yet.
+    const std::lock_guard lock{timer_flag_};
+    timer_started_ = false;
+    timer_due_.store(INT64_MAX);
+  }
+  const Instant now = clock_->now();
+  Instant earliest = Instant::never();
+  for (std::uint32_t index = 0; Call* call = at(index); ++index) {
+    const std::uint64_t word = call->word_.load();
+    if (phase_of(word) != Phase::open) continue;
+    std::shared_ptr<wire::Sink> far;
+    {
+      const std::lock_guard lock{call->flag_};
+      if (call->word_.load() != word) continue;
+      if (call->deadline_ > now) {
+        earliest = std::min(earliest, call->deadline_);
+        continue;
+      }
+      far = call->far_;
+    }
+    const std::uint64_t id = (word & 0xffffffff00000000u) | index;
+    if (!begin_settling(*call, id)) continue;
+    if (far) far->cancel(*this, id);
+    settle(*call, Outcome{{}, Error{ErrorCode::timed_out, Fate::maybe_executed, "no answer by the deadline"}});
+  }
+  if (earliest != Instant::never()) arm(earliest);
+  unref();
+}
+
+void Correlator::close() noexcept {
+  closed_.store(true, std::memory_order_release);
+  {
+    const std::lock_guard lock{timer_flag_};
+    if (timer_started_ && executor_->cancel(*this)) {
+      timer_started_ = false;
+      unref();
+    }
+  }
+  for (std::uint32_t index = 0; Call* call = at(index); ++index) {
+    const std::uint64_t word = call->word_.load();
+    if (phase_of(word) != Phase::open) continue;
+    const std::uint64_t id = (word & 0xffffffff00000000u) | index;
+    if (begin_settling(*call, id))
+      settle(*call, Outcome{{}, Error{ErrorCode::closed, Fate::maybe_executed, "the bus was closed"}});
+  }
+}
+
+}  // namespace midplane::inline v0::call

@@ -1,0 +1,58 @@
+#pragma once
+/// The queue of the `latest` policy: one message per topic, a newer one takes the older one's place at the end, so that
+/// the order of one Publisher holds.
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <unordered_map>
+
+#include "wire/envelope.hpp"
+
+namespace midplane::inline v0::mailbox {
+
+/// Not locked: the mailbox's consumer flag is held around every call.
+class Conflation {
+ public:
+  /// Where the message of this topic waits; null when there is none.
+  wire::Envelope** find(const wire::Name* topic) noexcept {
+    const auto found = by_topic_.find(topic);
+    return found == by_topic_.end() ? nullptr : &*found->second;
+  }
+  /// Puts the waiting message of the topic last and exchanges it; returns the older one.
+  wire::Envelope* replace(wire::Envelope* newer) noexcept {
+    const auto at = by_topic_.find(newer->name)->second;
+    wire::Envelope* older = *at;
+    *at = newer;
+    order_.splice(order_.end(), order_, at);
+    return older;
+  }
+  /// False without memory.
+  bool append(wire::Envelope* envelope) noexcept {
+    try {
+      order_.push_back(envelope);
+      try {
+        by_topic_[envelope->name] = std::prev(order_.end());
+        return true;
+      } catch (...) {
+        order_.pop_back();
+      }
+    } catch (...) {
+    }
+    return false;
+  }
+  wire::Envelope* pop() noexcept {
+    if (order_.empty()) return nullptr;
+    wire::Envelope* envelope = order_.front();
+    by_topic_.erase(envelope->name);
+    order_.pop_front();
+    return envelope;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+
+ private:
+  std::list<wire::Envelope*> order_;
+  std::unordered_map<const wire::Name*, std::list<wire::Envelope*>::iterator> by_topic_;
+};
+
+}  // namespace midplane::inline v0::mailbox

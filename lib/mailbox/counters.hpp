@@ -1,0 +1,45 @@
+#pragma once
+/// Loss is counted where it happens, by this one function; the build with seeded defects can silence a reason.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+
+#include <midplane/stats.hpp>
+
+namespace midplane::inline v0::mailbox {
+
+struct DropCounters {
+  std::array<std::atomic<std::uint64_t>, drop_reasons> by_reason{};
+
+  void add_to(Drops& sum) const noexcept {
+    for (std::size_t i = 0; i < drop_reasons; ++i)
+      sum.by_reason[i] += by_reason[i].load(std::memory_order_relaxed);
+  }
+};
+
+#ifdef MIDPLANE_MUTANTS
+/// The reason whose counter is not raised in this run: 1 is the first; 0 none.
+inline int silenced_reason() noexcept {
+  static const int chosen = [] {
+    const char* text = std::getenv("MIDPLANE_MUTANT");
+    return text ? std::atoi(text) : 0;
+  }();
+  return chosen;
+}
+#endif
+
+inline void count_drop(DropCounters& counters, DropReason reason, std::uint64_t messages = 1) noexcept {
+#ifdef MIDPLANE_MUTANTS
+  if (silenced_reason() == static_cast<int>(reason) + 1) return;
+#endif
+  counters.by_reason[static_cast<std::size_t>(reason)].fetch_add(messages, std::memory_order_relaxed);
+}
+
+/// Adds one to a counter that has a single writer at a time: no read-modify-write.
+inline void bump(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace midplane::inline v0::mailbox

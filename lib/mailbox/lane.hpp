@@ -1,0 +1,128 @@
+#pragma once
+/// One sender's way into one mailbox: a single-producer ring of envelopes. docs/decisions.md tells why pointers, why an
+/// own ring, and what the losers measured.
+///
+/// Memory orders: the producer fills a slot and stores `tail_` with release; the consumer loads it with acquire. That a
+/// slot is free is known from Admission, so the producer never reads `head_`. `listed_` is set and cleared by
+/// read-modify-writes only: if the producer's comes second it sees "not listed" and lists the lane; if it comes first,
+/// the consumer's acquires it and sees the new tail when it looks again. So no message is left behind and no fence is
+/// needed.
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+
+#include "base/orders.hpp"
+#include "mailbox/admission.hpp"
+#include "mailbox/counters.hpp"
+#include "wire/envelope.hpp"
+
+namespace midplane::inline v0::mailbox {
+
+/// Marks a slot whose message was published before the subscription joined.
+inline constexpr std::uintptr_t retained_tag = 1;
+
+/// `Orders`: base::Proven, or a seeded defect in the tests.
+template <class Orders>
+class BasicLane {
+ public:
+  /// `ordinal` counts the lanes of the mailbox from 1: the k-th may hold 1/(16 k^2) of the bound in advance, which
+  /// sums up to less than an eighth however many there are. Null without memory.
+  static std::unique_ptr<BasicLane> make(Admission& admission, std::uint64_t ordinal) noexcept {
+    const Load bound = admission.bound();
+    const std::uint64_t capacity = std::bit_ceil(messages_in(bound));
+    std::unique_ptr<wire::Envelope*[]> slots{new (std::nothrow) wire::Envelope*[capacity]};
+    if (!slots) return nullptr;
+    const std::uint64_t share = 16 * std::min<std::uint64_t>(ordinal, 4096) * std::min<std::uint64_t>(ordinal, 4096);
+    const Load chunk = load_of(messages_in(bound) / share, bytes_in(bound) / share);
+    return std::unique_ptr<BasicLane>{new (std::nothrow) BasicLane{admission, std::move(slots), capacity - 1, chunk}};
+  }
+
+  // The producer: one thread at a time.
+
+  /// Room for one message of `bytes`, out of what the lane holds in advance or of the mailbox.
+  bool reserve(std::uint64_t bytes) noexcept {
+    const Load need = load_of(1, bytes);
+    if (fits(need, allowance_)) {
+      allowance_ -= need;
+      return true;
+    }
+    return reserve_more(need);
+  }
+  /// Takes back a reservation that was not used.
+  void unreserve(std::uint64_t bytes) noexcept { allowance_ += load_of(1, bytes); }
+  /// After `reserve`; takes over one reference. True when the mailbox has to be told (`Mailbox::list`).
+  bool push(wire::Envelope* envelope) noexcept {
+    const std::uint64_t at = tail_.load(std::memory_order_relaxed);
+    slots_[at & mask_] = envelope;
+    tail_.store(at + 1, Orders::release);
+    return !listed_.exchange(true, Orders::acq_rel);
+  }
+  /// Gives back what the lane holds in advance: when the sender leaves.
+  void return_allowance() noexcept {
+    admission_.unreserve(allowance_);
+    allowance_ = 0;
+  }
+  void count_offered() noexcept { bump(offered_); }
+
+  // The consumer: one thread at a time.
+
+  [[nodiscard]] std::uint64_t filled() const noexcept { return tail_.load(Orders::acquire); }
+  [[nodiscard]] std::uint64_t position() const noexcept { return head_.load(std::memory_order_relaxed); }
+  [[nodiscard]] wire::Envelope* peek(std::uint64_t at) const noexcept { return slots_[at & mask_]; }
+  /// The message at `position` has left the queue.
+  void advance(std::uint64_t at, std::uint64_t bytes) noexcept {
+    head_.store(at + 1, std::memory_order_relaxed);
+    admission_.release(load_of(1, bytes));
+  }
+  /// True when it stayed empty; otherwise it counts as listed again or the producer has listed it.
+  bool unlist() noexcept {
+    listed_.exchange(false, Orders::acq_rel);
+    if (filled() == position()) return true;
+    return listed_.exchange(true, Orders::acq_rel);
+  }
+
+  // Any thread.
+
+  [[nodiscard]] std::uint64_t waiting() const noexcept {
+    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+    return tail > head ? tail - head : 0;
+  }
+  [[nodiscard]] std::uint64_t offered() const noexcept { return offered_.load(std::memory_order_relaxed); }
+
+ private:
+  BasicLane(Admission& admission, std::unique_ptr<wire::Envelope*[]> slots, std::uint64_t mask, Load chunk) noexcept
+      : admission_{admission}, slots_{std::move(slots)}, mask_{mask}, chunk_{chunk} {}
+  bool reserve_more(Load need) noexcept {
+    const Load missing = load_of(messages_in(need) > messages_in(allowance_) ? messages_in(need) - messages_in(allowance_) : 0,
+                                 bytes_in(need) > bytes_in(allowance_) ? bytes_in(need) - bytes_in(allowance_) : 0);
+    if (!admission_.reserve(missing + chunk_)) {
+      if (!admission_.reserve(missing)) return false;
+      allowance_ += missing;
+    } else {
+      allowance_ += missing + chunk_;
+    }
+    allowance_ -= need;
+    return true;
+  }
+
+  friend class Mailbox;
+  BasicLane* next_listed_ = nullptr;  // written by whoever lists it, read by the consumer
+  bool idle_ = false;            // no sender uses it; under the mailbox's mutex
+  Admission& admission_;
+  std::unique_ptr<wire::Envelope*[]> slots_;
+  std::uint64_t mask_;
+  Load chunk_;
+  alignas(64) Load allowance_ = 0;  // the producer's line
+  std::atomic<std::uint64_t> offered_{0};
+  std::atomic<std::uint64_t> tail_{0};
+  std::atomic<bool> listed_{false};
+  alignas(64) std::atomic<std::uint64_t> head_{0};  // the consumer's line
+};
+
+using Lane = BasicLane<base::Proven>;
+
+}  // namespace midplane::inline v0::mailbox

@@ -1,0 +1,324 @@
+#include "mailbox/mailbox.hpp"
+
+#include "base/clock.hpp"
+#include "wire/payload_memory.hpp"
+#include "wire/return_address.hpp"
+
+namespace midplane::inline v0::mailbox {
+namespace {
+
+/// What the asker of a request hears when its request was lost here.
+Error answer_for(DropReason reason) noexcept {
+  switch (reason) {
+    case DropReason::expired: return {ErrorCode::expired, "the deadline had passed before the handler was entered"};
+    case DropReason::handler_failed:
+      return {ErrorCode::handler_failed, Fate::failed, "the handler threw; see the server's log"};
+    case DropReason::closed: return {ErrorCode::closed, "the server's bus closed before the handler was entered"};
+    case DropReason::unsubscribed: return {ErrorCode::no_server, "the server was withdrawn before the handler was entered"};
+    default: return {ErrorCode::busy, "the server's queue is full; try again later or elsewhere"};
+  }
+}
+
+}  // namespace
+
+Mailbox::Mailbox(std::string name, Queue queue, bool shared_consumer)
+    : shared_consumer_{shared_consumer || queue.overflow == Overflow::drop_oldest || queue.overflow == Overflow::latest},
+      name_{std::move(name)},
+      queue_{queue},
+      admission_{queue.messages, queue.bytes} {}
+
+Mailbox::~Mailbox() = default;
+
+Lane* Mailbox::open_lane() noexcept {
+  const std::lock_guard lock{mutex_};
+  for (const auto& lane : lanes_) {
+    if (lane->idle_) {
+      lane->idle_ = false;
+      return lane.get();
+    }
+  }
+  auto lane = Lane::make(admission_, lanes_.size() + 1);
+  if (!lane) return nullptr;
+  try {
+    lanes_.push_back(std::move(lane));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+  return lanes_.back().get();
+}
+
+void Mailbox::close_lane(Lane& lane) noexcept {
+  const std::lock_guard lock{mutex_};
+  lane.return_allowance();
+  lane.idle_ = true;
+}
+
+Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
+  if (queue_.overflow == Overflow::latest) return offer_conflating(lane, envelope, listed);
+  lane.count_offered();
+  if (!lane.reserve(envelope->size)) {
+    if (queue_.overflow == Overflow::drop_oldest) return offer_evicting(lane, envelope, listed);
+    count_dropped(DropReason::queue_full_newest);
+    return Offered::dropped;
+  }
+  listed = lane.push(envelope);
+  return Offered::queued;
+}
+
+Offered Mailbox::offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
+  const bool never_fits = envelope->size > queue_.bytes;
+  while (!never_fits && evict(lane)) {
+    if (lane.reserve(envelope->size)) {
+      listed = lane.push(envelope);
+      return Offered::queued;
+    }
+  }
+  if (!never_fits && lane.reserve(envelope->size)) {
+    listed = lane.push(envelope);
+    return Offered::queued;
+  }
+  count_dropped(DropReason::queue_full_newest);
+  return Offered::dropped;
+}
+
+/// The oldest of `own` leaves, or the head of the longest lane; false when nothing waits.
+bool Mailbox::evict(Lane& own) noexcept {
+  wire::Envelope* victim = nullptr;
+  {
+    const std::scoped_lock lock{mutex_, consumer_};
+    Lane* lane = &own;
+    if (own.waiting() == 0) {
+      for (const auto& other : lanes_) {
+        if (other->waiting() > lane->waiting()) lane = other.get();
+      }
+    }
+    const std::uint64_t at = lane->position();
+    if (lane->filled() == at) return false;
+    victim = lane->peek(at);
+    lane->advance(at, victim->size);
+  }
+  lose(*victim, DropReason::queue_full_oldest);
+  detail::release(victim);
+  return true;
+}
+
+Offered Mailbox::offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
+  wire::Envelope* older = nullptr;
+  Offered outcome = Offered::queued;
+  {
+    const std::lock_guard lock{consumer_};
+    lane.count_offered();
+    wire::Envelope** waiting = conflation_.find(envelope->name);
+    const std::uint64_t room = bytes_in(admission_.bound()) - bytes_in(admission_.used()) + (waiting ? (*waiting)->size : 0);
+    if (envelope->size > room || (!waiting && !admission_.reserve(load_of(1, envelope->size)))) {
+      outcome = Offered::dropped;
+    } else if (waiting) {
+      older = conflation_.replace(envelope);
+      admission_.unreserve(load_of(0, older->size));
+      static_cast<void>(admission_.reserve(load_of(0, envelope->size)));
+    } else if (!conflation_.append(envelope)) {
+      admission_.unreserve(load_of(1, envelope->size));
+      outcome = Offered::dropped;
+    }
+    conflation_size_.store(conflation_.size(), std::memory_order_release);
+  }
+  if (older) {
+    lose(*older, DropReason::conflated);
+    detail::release(older);
+  }
+  if (outcome == Offered::dropped) count_dropped(DropReason::queue_full_newest);
+  listed = outcome == Offered::queued && !older;
+  return outcome;
+}
+
+void Mailbox::list(Lane& lane) noexcept {
+  if (queue_.overflow != Overflow::latest) {
+    Lane* head = listed_.load(std::memory_order_relaxed);
+    do {
+      lane.next_listed_ = head;
+    } while (!listed_.compare_exchange_weak(head, &lane, std::memory_order_release, std::memory_order_relaxed));
+  }
+  wake();
+}
+
+void Mailbox::put_first(wire::Envelope* envelope, bool retained) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (retained) {
+    first_offered_.fetch_add(1, std::memory_order_relaxed);
+    if (!admission_.reserve(load_of(1, envelope->size))) {
+      count_dropped(DropReason::queue_full_newest);
+      return detail::release(envelope);
+    }
+  }
+  try {
+    first_.push_back({envelope, retained});
+  } catch (const std::bad_alloc&) {
+    if (retained) {
+      admission_.unreserve(load_of(1, envelope->size));
+      count_dropped(DropReason::no_memory);
+    }
+    return detail::release(envelope);
+  }
+  if (retained) first_waiting_.fetch_add(1, std::memory_order_relaxed);
+  first_size_.store(first_.size(), std::memory_order_release);
+}
+
+bool Mailbox::take_first(Taken& taken) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (first_.empty()) return false;
+  taken = first_.front();
+  first_.pop_front();
+  first_size_.store(first_.size(), std::memory_order_relaxed);
+  if (taken.retained) {
+    first_waiting_.fetch_sub(1, std::memory_order_relaxed);
+    admission_.release(load_of(1, taken.envelope->size));
+  }
+  return true;
+}
+
+bool Mailbox::take(Taken& taken) noexcept {
+  if (first_size_.load(std::memory_order_acquire) != 0 && take_first(taken)) return true;
+  if (queue_.overflow == Overflow::latest) {
+    taken = {conflation_.pop(), false};
+    conflation_size_.store(conflation_.size(), std::memory_order_relaxed);
+    if (taken.envelope) admission_.release(load_of(1, taken.envelope->size));
+  } else {
+    taken = {take_from_lanes(), false};
+  }
+  return taken.envelope != nullptr;
+}
+
+/// Senders push in front; the oldest listed lane comes first here.
+void Mailbox::adopt_listed() noexcept {
+  Lane* lane = listed_.exchange(nullptr, std::memory_order_acquire);
+  Lane* first = nullptr;
+  Lane* last = lane;
+  while (lane) {
+    Lane* next = lane->next_listed_;
+    lane->next_listed_ = first;
+    first = lane;
+    lane = next;
+  }
+  if (!first) return;
+  (active_last_ ? active_last_->next_listed_ : active_first_) = first;
+  active_last_ = last;
+}
+
+wire::Envelope* Mailbox::take_from_lanes() noexcept {
+  while (true) {
+    if (burst_left_ == 0 || !active_first_) {
+      if (listed_.load(std::memory_order_relaxed)) adopt_listed();
+      if (!active_first_) return nullptr;
+      if (burst_left_ == 0 && active_first_ != active_last_) {
+        Lane* lane = active_first_;
+        active_first_ = lane->next_listed_;
+        active_last_->next_listed_ = lane;
+        active_last_ = lane;
+        lane->next_listed_ = nullptr;
+      }
+      burst_left_ = burst_messages;
+      filled_ = active_first_->filled();
+    }
+    Lane& lane = *active_first_;
+    const std::uint64_t at = lane.position();
+    if (at >= filled_) {
+      filled_ = lane.filled();
+      if (at == filled_) {
+        active_first_ = lane.next_listed_;
+        if (!active_first_) active_last_ = nullptr;
+        if (!lane.unlist()) {
+          lane.next_listed_ = nullptr;
+          (active_last_ ? active_last_->next_listed_ : active_first_) = &lane;
+          active_last_ = &lane;
+        }
+        burst_left_ = burst_messages;
+        if (active_first_) filled_ = active_first_->filled();
+        continue;
+      }
+    }
+    --burst_left_;
+    wire::Envelope* envelope = lane.peek(at);
+    if (at + 1 < filled_) __builtin_prefetch(lane.peek(at + 1));
+    lane.advance(at, envelope->size);
+    return envelope;
+  }
+}
+
+bool Mailbox::has_listed() const noexcept {
+  return listed_.load(std::memory_order_acquire) != nullptr || first_size_.load(std::memory_order_acquire) != 0 ||
+         conflation_size_.load(std::memory_order_acquire) != 0;
+}
+
+void Mailbox::count_delivered() noexcept {
+  if (shared_consumer_) delivered_.fetch_add(1, std::memory_order_relaxed);
+  else bump(delivered_);
+}
+
+void Mailbox::lose(wire::Envelope& envelope, DropReason reason) noexcept {
+  count_dropped(reason);
+  if (envelope.kind != wire::Kind::request) return;
+  wire::Extra& extra = *envelope.extra;
+  extra.return_address->fail(extra.correlation, answer_for(reason));
+}
+
+bool Mailbox::begin_closing(DropReason reason) noexcept {
+  std::uint8_t expected = open_;
+  const bool first = closing_.compare_exchange_strong(expected, static_cast<std::uint8_t>(reason));
+  if (first) room_.wake_all();
+  return first;
+}
+
+void Mailbox::sweep() noexcept {
+  const std::lock_guard lock{consumer_};
+  wire::Reclaimer reclaimer;
+  for (Taken taken; take(taken);) {
+    if (taken.envelope->kind != wire::Kind::event) lose(*taken.envelope, closing_reason());
+    reclaimer.release(taken.envelope);
+  }
+}
+
+/// A waiter raises `room_waiters_` before it looks for room; the consumer makes room before it reads it. The consumer's
+/// store may still be on its way when it reads, so a wake-up can be missed: waiters nap for a millisecond at most.
+void Mailbox::wait_for_room(Duration nap) noexcept {
+  const auto key = room_.prepare();
+  room_waiters_.fetch_add(1);
+  const Load used = admission_.used();
+  if (messages_in(used) >= messages_in(admission_.bound()) / 2 || bytes_in(used) >= bytes_in(admission_.bound()) / 2)
+    room_.wait(key, base::steady_now() + nap);
+  else
+    room_.cancel();
+  room_waiters_.fetch_sub(1);
+}
+
+void Mailbox::room_made() noexcept {
+  if (room_waiters_.load(std::memory_order_relaxed) == 0) return;
+  room_.wake_all();
+}
+
+std::uint64_t Mailbox::waiting() const noexcept {
+  const std::lock_guard lock{mutex_};
+  std::uint64_t sum = first_waiting_.load(std::memory_order_relaxed) + conflation_size_.load(std::memory_order_acquire);
+  for (const auto& lane : lanes_) sum += lane->waiting();
+  return sum;
+}
+
+SinkStats Mailbox::stats(const char* kind) const {
+  SinkStats stats;
+  stats.name = name_;
+  stats.kind = kind;
+  stats.queue_messages_max = queue_.messages;
+  stats.queue_bytes_max = queue_.bytes;
+  // Delivered and dropped are read before offered, so that a snapshot under traffic never counts below zero.
+  stats.delivered = delivered_.load(std::memory_order_acquire);
+  dropped_.add_to(stats.dropped);
+  stats.waiting = waiting();
+  stats.refused = refused_.load(std::memory_order_relaxed);
+  stats.offered = first_offered_.load(std::memory_order_acquire);
+  const std::lock_guard lock{mutex_};
+  for (const auto& lane : lanes_) stats.offered += lane->offered();
+  const std::uint64_t known = stats.delivered + stats.dropped.total() + stats.waiting;
+  stats.in_transit = stats.offered > known ? stats.offered - known : 0;
+  return stats;
+}
+
+}  // namespace midplane::inline v0::mailbox

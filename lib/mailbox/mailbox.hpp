@@ -1,0 +1,149 @@
+#pragma once
+/// A subscription's bounded queue: lanes from its senders, a list of those that are not empty, the bound they share and
+/// the overflow policy. Who takes the messages out is said by the two kinds: Runner (a handler) and PullBox (an inbox).
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <midplane/extend/executor.hpp>
+#include <midplane/options.hpp>
+#include <midplane/stats.hpp>
+
+#include "base/flag.hpp"
+#include "base/parking.hpp"
+#include "mailbox/admission.hpp"
+#include "mailbox/conflation.hpp"
+#include "mailbox/counters.hpp"
+#include "mailbox/lane.hpp"
+
+namespace midplane::inline v0::mailbox {
+
+enum class Offered : std::uint8_t { queued, dropped, full };
+
+/// A message on its way out of the queue; the holder has one reference.
+struct Taken {
+  wire::Envelope* envelope = nullptr;
+  bool retained = false;
+};
+
+/// A handler takes this many messages of one lane before it looks at the next one.
+inline constexpr std::uint32_t burst_messages = 64;
+
+class Mailbox {
+ public:
+  Mailbox(std::string name, Queue queue, bool shared_consumer);
+  Mailbox(const Mailbox&) = delete;
+
+  // Senders. A lane is used by one sender at a time; its calls are serialised by that sender.
+
+  /// Null without memory. The lane lives as long as the mailbox.
+  Lane* open_lane() noexcept;
+  void close_lane(Lane& lane) noexcept;
+  /// Offers one message under every policy but `refuse` and `block`, whose room the sender reserves first. Takes over
+  /// one reference when it answers `queued`. Sets `listed` when the caller has to call `list`.
+  Offered offer(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
+  /// A lane has become non-empty: tells the consumer. An inline handler runs in here.
+  void list(Lane& lane) noexcept;
+  void count_dropped(DropReason reason, std::uint64_t messages = 1) noexcept { count_drop(dropped_, reason, messages); }
+  /// An offer that can not enter any queue: counted as offered and lost.
+  void count_lost_offer(DropReason reason) noexcept {
+    first_offered_.fetch_add(1, std::memory_order_relaxed);
+    count_dropped(reason);
+  }
+  void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  /// Beside the lanes and before them: what was retained (`retained`, counted as offered) and events (not counted).
+  /// Takes over one reference. The consumer is told by `poke`, which may run an inline handler.
+  void put_first(wire::Envelope* envelope, bool retained) noexcept;
+
+  void poke() noexcept {
+    if (first_size_.load(std::memory_order_acquire) != 0) wake();
+  }
+  /// The executor that empties it; null: its user does.
+  [[nodiscard]] virtual Executor* drainer() const noexcept { return nullptr; }
+  /// Sleeps until there may be room, at most `nap`; callers look again themselves.
+  void wait_for_room(Duration nap) noexcept;
+
+  /// Ends it: nothing enters a handler any more; what waits is counted under `reason`. See the two kinds for waiting.
+  virtual void close(DropReason reason) noexcept = 0;
+  [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_acquire) != open_; }
+  [[nodiscard]] DropReason closing_reason() const noexcept {
+    return static_cast<DropReason>(closing_.load(std::memory_order_acquire));
+  }
+  /// Drops everything that waits; the consumer's side must be at rest.
+  void sweep() noexcept;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const Queue& queue() const noexcept { return queue_; }
+  [[nodiscard]] std::uint64_t waiting() const noexcept;
+  [[nodiscard]] SinkStats stats(const char* kind) const;
+
+  void ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void unref() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ protected:
+  virtual ~Mailbox();
+  /// Something waits now: gets a consumer going.
+  virtual void wake() noexcept = 0;
+
+  /// The next message; false when nothing waits. The consumer, one thread at a time (`consumer_` when shared).
+  bool take(Taken& taken) noexcept;
+  /// The consumer: lanes were left non-empty.
+  [[nodiscard]] bool has_active() const noexcept { return active_first_ != nullptr; }
+  /// Any thread: something was told since the consumer looked last.
+  [[nodiscard]] bool has_listed() const noexcept;
+  /// Counts a message that was taken out and not delivered; a request is answered.
+  void lose(wire::Envelope& envelope, DropReason reason) noexcept;
+  void count_delivered() noexcept;
+  void room_made() noexcept;
+  /// False when it is closing already.
+  bool begin_closing(DropReason reason) noexcept;
+
+  base::Flag consumer_;  ///< held around `take` when several threads may take or evict
+  const bool shared_consumer_;
+
+ private:
+  Offered offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
+  Offered offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
+  bool evict(Lane& own) noexcept;
+  wire::Envelope* take_from_lanes() noexcept;
+  bool take_first(Taken& taken) noexcept;
+  void adopt_listed() noexcept;
+
+  static constexpr std::uint8_t open_ = 255;
+
+  const std::string name_;
+  const Queue queue_;
+  Admission admission_;
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint8_t> closing_{open_};
+
+  alignas(64) std::atomic<Lane*> listed_{nullptr};  ///< pushed by senders, taken whole by the consumer
+
+  alignas(64) Lane* active_first_ = nullptr;  // the consumer's: lanes known to be non-empty, in turn
+  Lane* active_last_ = nullptr;
+  std::uint64_t filled_ = 0;
+  std::uint32_t burst_left_ = 0;
+  std::atomic<std::uint64_t> delivered_{0};
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::deque<Taken> first_;
+  std::atomic<std::size_t> first_size_{0};
+  std::atomic<std::uint64_t> first_offered_{0};
+  std::atomic<std::uint64_t> first_waiting_{0};  ///< retained messages only
+  Conflation conflation_;
+  std::atomic<std::size_t> conflation_size_{0};
+  DropCounters dropped_;
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint32_t> room_waiters_{0};
+  base::Parking room_;
+};
+
+}  // namespace midplane::inline v0::mailbox

@@ -1,0 +1,38 @@
+#pragma once
+/// A mailbox that its user empties: the queue of an Inbox.
+
+#include <midplane/extend/executor.hpp>
+#include <midplane/message.hpp>
+
+#include "mailbox/mailbox.hpp"
+
+namespace midplane::inline v0::mailbox {
+
+class PullBox final : public Mailbox {
+ public:
+  PullBox(std::string name, Queue queue, std::shared_ptr<Clock> clock)
+      : Mailbox{std::move(name), queue, true}, clock_{std::move(clock)} {}
+
+  /// The next message or event; false when nothing waits. Counts it as delivered.
+  bool try_take(Taken& taken) noexcept;
+  void close(DropReason reason) noexcept override;
+  /// Where a taker parks; it is told when something waits and when the box closes.
+  [[nodiscard]] base::Parking& spot() noexcept { return spot_; }
+  /// Calls `ready` once, when something waits or the box closes; at once when that is so already.
+  void when_ready(Function<void()> ready);
+  [[nodiscard]] bool is_ready() noexcept;
+  /// Told on every arrival: for a driven executor whose driver has to wake.
+  Function<void()> nudge;
+
+ private:
+  ~PullBox() override = default;
+  void wake() noexcept override;
+
+  std::shared_ptr<Clock> clock_;
+  base::Parking spot_;
+  std::mutex ready_mutex_;
+  Function<void()> ready_;
+  std::atomic<bool> has_ready_{false};
+};
+
+}  // namespace midplane::inline v0::mailbox

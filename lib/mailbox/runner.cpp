@@ -1,0 +1,153 @@
+#include "mailbox/runner.hpp"
+
+#include <exception>
+
+#include "base/clock.hpp"
+#include "mailbox/frame.hpp"
+#include "wire/payload_memory.hpp"
+#include "wire/return_address.hpp"
+
+namespace midplane::inline v0::mailbox {
+namespace {
+
+/// A worker lets others have the executor's thread after this many messages.
+constexpr int run_messages_max = 256;
+/// Dead envelopes go home in chains of this many, so that a sender with a short queue does not run dry.
+constexpr int reclaim_every = 32;
+
+}  // namespace
+
+Runner::Runner(RunnerOptions options)
+    : Mailbox{std::move(options.name), options.queue, options.concurrency > 1},
+      bus_{options.bus},
+      executor_{std::move(options.executor)},
+      clock_{std::move(options.clock)},
+      handler_{std::move(options.handler)},
+      threw_{std::move(options.threw)} {
+  for (unsigned i = 0; i < options.concurrency; ++i) workers_.push_back(std::make_unique<Worker>(*this));
+}
+
+Runner::~Runner() = default;
+
+void Runner::wake() noexcept {
+  if (is_stopped()) return sweep();
+  for (const auto& worker : workers_) {
+    if (!worker->submitted.exchange(true, std::memory_order_acq_rel)) {
+      ref();
+      return executor_->submit(*worker);
+    }
+  }
+}
+
+void Runner::run(Worker& worker) noexcept {
+  active_.fetch_add(1);
+  if (closing()) {
+    sweep();
+  } else {
+    const HandlerFrame frame{bus_};
+    run_burst();
+  }
+  active_.fetch_sub(1);
+  if (closing()) {
+    try_stop();
+    if (is_stopped()) sweep();
+  }
+  if (shared_consumer_) consumer_.lock();
+  const bool active = has_active();
+  if (shared_consumer_) consumer_.unlock();
+  if (active) return executor_->submit(worker);
+  // Cleared before looking once more: a sender that found it set had listed its lane before.
+  worker.submitted.exchange(false, std::memory_order_acq_rel);
+  if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) return executor_->submit(worker);
+  unref();
+}
+
+void Runner::run_burst() noexcept {
+  for (int left = run_messages_max; left > 0;) {
+    wire::Reclaimer reclaimer;
+    for (int chain = reclaim_every; chain > 0; --chain, --left) {
+      Taken taken;
+      if (shared_consumer_) {
+        consumer_.lock();
+        const bool any = take(taken);
+        const bool more = any && workers_.size() > 1 && (has_active() || has_listed());
+        consumer_.unlock();
+        if (more) wake();
+        if (!any) return;
+      } else if (!take(taken)) {
+        return;
+      }
+      deliver(taken);
+      reclaimer.release(taken.envelope);
+      room_made();
+      if (closing()) return;
+    }
+  }
+}
+
+void Runner::deliver(Taken& taken) noexcept {
+  wire::Envelope& envelope = *taken.envelope;
+  if (closing()) return lose(envelope, closing_reason());
+  if (envelope.extra && envelope.extra->deadline != Instant::never() && envelope.extra->deadline <= clock_->now())
+    return lose(envelope, DropReason::expired);
+  AnyMessage message = AnyMessage::adopt(&envelope, taken.retained);
+  const bool is_event = envelope.kind == wire::Kind::event;
+  try {
+    handler_(message);
+    if (!is_event) count_delivered();
+  } catch (const std::exception& thrown) {
+    if (!is_event) lose(envelope, DropReason::handler_failed);
+    threw_(name(), thrown.what());
+  } catch (...) {
+    if (!is_event) lose(envelope, DropReason::handler_failed);
+    threw_(name(), "an exception that is no std::exception");
+  }
+  static_cast<void>(message.disown());
+}
+
+void Runner::close(DropReason reason) noexcept {
+  begin_closing(reason);
+  try_stop();
+}
+
+void Runner::try_stop() noexcept {
+  if (active_.load() != 0 || stopped_.exchange(true)) return;
+  sweep();
+  handler_ = nullptr;
+  std::vector<Function<void()>> callbacks;
+  {
+    const std::lock_guard lock{stop_mutex_};
+    callbacks.swap(stop_callbacks_);
+  }
+  for (auto& callback : callbacks) callback();
+  stopped_spot_.wake_all();
+}
+
+bool Runner::wait_stopped(Duration duration) noexcept {
+  const Instant until = base::steady_now() + duration;
+  while (!is_stopped()) {
+    const auto key = stopped_spot_.prepare();
+    if (is_stopped()) return stopped_spot_.cancel(), true;
+    if (!stopped_spot_.wait(key, until)) return is_stopped();
+  }
+  return true;
+}
+
+void Runner::when_stopped(Function<void()> fn) {
+  {
+    const std::lock_guard lock{stop_mutex_};
+    if (!is_stopped()) {
+      stop_callbacks_.push_back(std::move(fn));
+      return;
+    }
+  }
+  fn();
+}
+
+void Runner::forget_submitted() noexcept {
+  for (const auto& worker : workers_) {
+    if (worker->submitted.exchange(false)) unref();
+  }
+}
+
+}  // namespace midplane::inline v0::mailbox

@@ -1,0 +1,74 @@
+#pragma once
+/// A mailbox whose messages enter a handler on an executor: one at a time, or `concurrency` at a time.
+
+#include <memory>
+#include <vector>
+
+#include <midplane/extend/executor.hpp>
+#include <midplane/message.hpp>
+
+#include "mailbox/mailbox.hpp"
+
+namespace midplane::inline v0::mailbox {
+
+/// What a handler did with a message. `failed`: it threw; the text says what.
+using Handler = Function<void(AnyMessage&)>;
+
+struct RunnerOptions {
+  const void* bus = nullptr;  ///< whose handler it is, for HandlerFrame
+  std::string name;
+  Queue queue;
+  unsigned concurrency = 1;
+  std::shared_ptr<Executor> executor;
+  std::shared_ptr<Clock> clock;
+  Handler handler;
+  Function<void(std::string_view name, std::string_view what)> threw;  ///< told once for each exception
+};
+
+class Runner final : public Mailbox {
+ public:
+  explicit Runner(RunnerOptions options);
+
+  /// Does not wait: `wait_stopped` does.
+  void close(DropReason reason) noexcept override;
+  /// True once no handler runs and none ever will. Waits up to `duration` of real time.
+  bool wait_stopped(Duration duration) noexcept;
+  [[nodiscard]] bool is_stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool is_running() const noexcept { return active_.load(std::memory_order_acquire) != 0; }
+  /// Calls `fn` once it is stopped, at once when it is already.
+  void when_stopped(Function<void()> fn);
+  /// The executor was stopped and dropped what was submitted.
+  void forget_submitted() noexcept;
+  [[nodiscard]] Executor* drainer() const noexcept override { return executor_.get(); }
+
+ private:
+  class Worker final : public Work {
+   public:
+    explicit Worker(Runner& runner) noexcept : runner_{runner} {}
+    void run() noexcept override { runner_.run(*this); }
+    std::atomic<bool> submitted{false};
+
+   private:
+    Runner& runner_;
+  };
+  ~Runner() override;
+  void wake() noexcept override;
+  void run(Worker& worker) noexcept;
+  void run_burst() noexcept;
+  void deliver(Taken& taken) noexcept;
+  void try_stop() noexcept;
+
+  const void* bus_;
+  std::shared_ptr<Executor> executor_;
+  std::shared_ptr<Clock> clock_;
+  Handler handler_;
+  Function<void(std::string_view, std::string_view)> threw_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<std::uint32_t> active_{0};  ///< workers inside `run`
+  std::atomic<bool> stopped_{false};
+  base::Parking stopped_spot_;
+  std::mutex stop_mutex_;
+  std::vector<Function<void()>> stop_callbacks_;
+};
+
+}  // namespace midplane::inline v0::mailbox

@@ -1,0 +1,45 @@
+#include "route/topic_route.hpp"
+
+namespace midplane::inline v0::route {
+
+TopicRoute::~TopicRoute() {
+  retain(nullptr);
+  for (const Near& near : near_) near.mailbox->unref();
+}
+
+void TopicRoute::add(Near near) {
+  near.mailbox->ref();
+  if (retained_ && !near.mismatched && near.group.empty()) {
+    detail::acquire(retained_);
+    near.mailbox->put_first(retained_, true);
+  }
+  near_.push_back(std::move(near));
+  changed();
+}
+
+void TopicRoute::remove(SubscriptionId id) noexcept {
+  std::erase_if(near_, [id](const Near& near) {
+    if (near.id != id) return false;
+    near.mailbox->unref();
+    return true;
+  });
+  changed();
+}
+
+void TopicRoute::add(std::shared_ptr<wire::Sink> sink) {
+  far_.push_back(std::move(sink));
+  changed();
+}
+
+void TopicRoute::remove(const wire::Sink& sink) noexcept {
+  std::erase_if(far_, [&sink](const auto& held) { return held.get() == &sink; });
+  changed();
+}
+
+void TopicRoute::retain(wire::Envelope* envelope) noexcept {
+  if (envelope) detail::acquire(envelope);
+  if (retained_) detail::release(retained_);
+  retained_ = envelope;
+}
+
+}  // namespace midplane::inline v0::route

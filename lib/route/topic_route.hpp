@@ -1,0 +1,69 @@
+#pragma once
+/// Who gets the messages of one topic: near mailboxes and far sinks, and the value kept for joiners.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <midplane/schema.hpp>
+
+#include "mailbox/mailbox.hpp"
+#include "wire/envelope.hpp"
+#include "wire/sink.hpp"
+
+namespace midplane::inline v0::route {
+
+using SubscriptionId = std::uint64_t;
+
+/// One near subscription as a route sees it. The route counts a reference to the mailbox.
+struct Near {
+  SubscriptionId id = 0;
+  mailbox::Mailbox* mailbox = nullptr;
+  std::string group;        ///< empty: it gets every message
+  bool mismatched = false;  ///< a typed pattern whose type does not agree: offered and counted as schema_mismatch
+};
+
+/// Senders keep what they derived from a route and look only at `version` per message; a change takes the mutex.
+class TopicRoute {
+ public:
+  explicit TopicRoute(const wire::Name* name) noexcept : name_{name} {}
+  ~TopicRoute();
+
+  [[nodiscard]] const wire::Name* name() const noexcept { return name_; }
+  /// Raised after every change; a subscribe that returned before a publish began is seen by it.
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+
+  /// `ordered` around a change and around a publish that retains: a joiner gets the retained value first, then every
+  /// later message, none twice, none missing.
+  std::mutex& ordered() noexcept { return ordered_; }
+
+  // `ordered` held.
+  void add(Near near);
+  void remove(SubscriptionId id) noexcept;
+  void add(std::shared_ptr<wire::Sink> sink);
+  void remove(const wire::Sink& sink) noexcept;
+  void retain(wire::Envelope* envelope) noexcept;  ///< counts its own reference; null forgets
+  [[nodiscard]] wire::Envelope* retained() const noexcept { return retained_; }
+  [[nodiscard]] const std::vector<Near>& near() const noexcept { return near_; }
+  [[nodiscard]] const std::vector<std::shared_ptr<wire::Sink>>& far() const noexcept { return far_; }
+  const TypeInfo* type = nullptr;   ///< of the first typed handle
+  std::uint32_t publishers = 0;
+  std::uint32_t retainers = 0;      ///< publishers that retain; the last one takes the value along
+
+  std::atomic<std::uint64_t> published{0};
+  std::atomic<std::uint64_t> payload_bytes{0};
+
+ private:
+  void changed() noexcept { version_.fetch_add(1, std::memory_order_release); }
+  const wire::Name* name_;
+  std::atomic<std::uint64_t> version_{1};
+  std::mutex ordered_;
+  std::vector<Near> near_;
+  std::vector<std::shared_ptr<wire::Sink>> far_;
+  wire::Envelope* retained_ = nullptr;
+};
+
+}  // namespace midplane::inline v0::route

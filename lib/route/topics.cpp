@@ -1,0 +1,151 @@
+#include "route/topics.hpp"
+
+#include <midplane/names.hpp>
+
+#include "schema/contract.hpp"
+
+namespace midplane::inline v0::route {
+
+std::shared_ptr<TopicRoute> Topics::find(std::string_view name) const {
+  const std::shared_lock lock{mutex_};
+  const auto found = routes_.find(name);
+  return found == routes_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
+  if (auto route = find(name)) return route;
+  const std::unique_lock lock{mutex_};
+  if (const auto found = routes_.find(name); found != routes_.end()) return found->second;
+  const wire::Name* interned = memory_.intern(name);
+  if (!interned) return nullptr;
+  auto route = std::make_shared<TopicRoute>(interned);
+  for (const auto& [id, wanted] : near_) {
+    if (matches(wanted.pattern, name)) join(*route, wanted);
+  }
+  for (auto& [id, far] : far_) {
+    if (matches(far.wanted.pattern, name)) join_far(route, far);
+  }
+  routes_.emplace(name, route);
+  return route;
+}
+
+bool Topics::types_agree(const TypeInfo* a, const TypeInfo& b) {
+  return !a || schema::agree(*a, b).has_value();
+}
+
+Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type) {
+  if (type.is_bytes()) return ok();
+  const std::unique_lock lock{mutex_};
+  const std::lock_guard ordered{route.ordered()};
+  if (route.type) return schema::agree(*route.type, type);
+  route.type = &type;
+  // Patterns that joined before the type was known are judged now.
+  for (const auto& [id, wanted] : near_) {
+    if (!matches(wanted.pattern, route.name()->text) || types_agree(&type, *wanted.type)) continue;
+    route.remove(id);
+    route.add(Near{id, wanted.mailbox, wanted.group, true});
+  }
+  return ok();
+}
+
+void Topics::join(TopicRoute& route, const Wanted& wanted) {
+  const std::lock_guard ordered{route.ordered()};
+  route.add(Near{wanted.id, wanted.mailbox, wanted.group, !types_agree(route.type, *wanted.type)});
+}
+
+void Topics::join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far) {
+  auto sink = far.wanted.sink_for(*route);
+  if (!sink) return;
+  const std::lock_guard ordered{route->ordered()};
+  for (const auto& present : route->far()) {
+    if (present == sink) {
+      far.joined.emplace_back(route, nullptr);  // another subscription of this peer brought it
+      return;
+    }
+  }
+  route->add(sink);
+  if (route->retained()) sink->offer(*route->retained());
+  far.joined.emplace_back(route, std::move(sink));
+}
+
+Result<void> Topics::subscribe(Wanted wanted) {
+  const bool exact = detail::check_name(wanted.pattern, false) == detail::NameFault::none;
+  if (exact) {
+    const auto route = open(wanted.pattern);
+    if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
+    if (auto agreed = state_type(*route, *wanted.type); !agreed) return agreed;
+  }
+  mailbox::Mailbox& mailbox = *wanted.mailbox;
+  {
+    const std::unique_lock lock{mutex_};
+    if (exact) {
+      join(*routes_.find(wanted.pattern)->second, wanted);
+    } else {
+      for (const auto& [name, route] : routes_) {
+        if (matches(wanted.pattern, name)) join(*route, wanted);
+      }
+    }
+    mailbox.ref();
+    near_.emplace(wanted.id, std::move(wanted));
+  }
+  mailbox.poke();  // no lock held: an inline handler takes the retained values right here
+  return ok();
+}
+
+void Topics::unsubscribe(SubscriptionId id) noexcept {
+  const std::unique_lock lock{mutex_};
+  const auto found = near_.find(id);
+  if (found == near_.end()) return;
+  const auto leave = [id](TopicRoute& route) {
+    const std::lock_guard ordered{route.ordered()};
+    route.remove(id);
+  };
+  if (const auto exact = routes_.find(found->second.pattern); exact != routes_.end()) {
+    leave(*exact->second);
+  } else {
+    for (const auto& [name, route] : routes_) {
+      if (matches(found->second.pattern, name)) leave(*route);
+    }
+  }
+  found->second.mailbox->unref();
+  near_.erase(found);
+}
+
+void Topics::subscribe_far(FarWanted wanted) {
+  const std::unique_lock lock{mutex_};
+  FarJoined& far = far_[wanted.id];
+  far.wanted = std::move(wanted);
+  for (const auto& [name, route] : routes_) {
+    if (matches(far.wanted.pattern, name)) join_far(route, far);
+  }
+}
+
+void Topics::unsubscribe_far(SubscriptionId id) noexcept {
+  const std::unique_lock lock{mutex_};
+  const auto found = far_.find(id);
+  if (found == far_.end()) return;
+  FarJoined gone = std::move(found->second);
+  far_.erase(found);
+  for (auto& [route, sink] : gone.joined) {
+    if (!sink) continue;
+    // A sink that another subscription of the peer still wants is handed on to it.
+    bool wanted = false;
+    for (auto& [other_id, other] : far_) {
+      for (auto& [other_route, other_sink] : other.joined) {
+        if (wanted || other_route != route || other_sink || other.wanted.sink_for(*route) != sink) continue;
+        other_sink = sink;
+        wanted = true;
+      }
+    }
+    if (wanted) continue;
+    const std::lock_guard ordered{route->ordered()};
+    route->remove(*sink);
+  }
+}
+
+void Topics::for_each(const std::function<void(TopicRoute&)>& visit) const {
+  const std::shared_lock lock{mutex_};
+  for (const auto& [name, route] : routes_) visit(*route);
+}
+
+}  // namespace midplane::inline v0::route

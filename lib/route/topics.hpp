@@ -1,0 +1,73 @@
+#pragma once
+/// All topics of a bus: finds the route of a name, and keeps patterns and routes matched as either comes and goes.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <midplane/result.hpp>
+#include <midplane/schema.hpp>
+
+#include "route/topic_route.hpp"
+#include "wire/payload_memory.hpp"
+
+namespace midplane::inline v0::route {
+
+/// What a subscription asks for.
+struct Wanted {
+  SubscriptionId id = 0;
+  std::string pattern;  ///< a topic is a pattern without wildcards
+  std::string group;
+  const TypeInfo* type = nullptr;
+  mailbox::Mailbox* mailbox = nullptr;
+};
+
+/// A peer's subscription: makes the sink for each topic that it covers. Several of one peer share a sink.
+struct FarWanted {
+  SubscriptionId id = 0;
+  std::string pattern;
+  TypeInfo type;
+  std::function<std::shared_ptr<wire::Sink>(const TopicRoute&)> sink_for;
+};
+
+class Topics {
+ public:
+  explicit Topics(wire::PayloadMemory& memory) noexcept : memory_{memory} {}
+
+  /// The route of a topic, made at the first call; patterns that cover it join at once. Null without memory.
+  std::shared_ptr<TopicRoute> open(std::string_view name);
+  /// Null when nobody has named the topic yet.
+  std::shared_ptr<TopicRoute> find(std::string_view name) const;
+  /// States the type that a handle gives to a topic: `schema_mismatch` when an earlier handle stated another.
+  Result<void> state_type(TopicRoute& route, const TypeInfo& type);
+
+  /// Joins every route the pattern covers, now and later. A typed exact topic is compared: `schema_mismatch`.
+  Result<void> subscribe(Wanted wanted);
+  void unsubscribe(SubscriptionId id) noexcept;
+  void subscribe_far(FarWanted wanted);
+  void unsubscribe_far(SubscriptionId id) noexcept;
+
+  void for_each(const std::function<void(TopicRoute&)>& visit) const;
+
+ private:
+  struct FarJoined {
+    FarWanted wanted;
+    std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::Sink>>> joined;
+  };
+  static bool types_agree(const TypeInfo* a, const TypeInfo& b);
+  void join(TopicRoute& route, const Wanted& wanted);
+  void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);
+
+  wire::PayloadMemory& memory_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, std::shared_ptr<TopicRoute>, std::less<>> routes_;
+  std::map<SubscriptionId, Wanted> near_;
+  std::map<SubscriptionId, FarJoined> far_;
+};
+
+}  // namespace midplane::inline v0::route
