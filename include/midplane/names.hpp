@@ -74,7 +74,7 @@ struct NameLiteral {
 template <class T>
 class Topic {
  public:
-  consteval explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
+  constexpr explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
   }
@@ -100,7 +100,7 @@ class Topic {
 template <class Q, class R>
 class Service {
  public:
-  consteval explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
+  constexpr explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
   }

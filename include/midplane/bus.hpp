@@ -1,0 +1,238 @@
+#pragma once
+/// The bus: owns every room and makes every handle. One per service; several per process are fine.
+
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <midplane/client.hpp>
+#include <midplane/executors.hpp>
+#include <midplane/extend/clock.hpp>
+#include <midplane/extend/event_sink.hpp>
+#include <midplane/extend/interceptor.hpp>
+#include <midplane/extend/log_sink.hpp>
+#include <midplane/extend/random.hpp>
+#include <midplane/extend/transport.hpp>
+#include <midplane/names.hpp>
+#include <midplane/publisher.hpp>
+#include <midplane/server.hpp>
+#include <midplane/stats.hpp>
+#include <midplane/subscription.hpp>
+#include <midplane/version.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+/// Everything is bounded; `docs/reliability.md` derives the defaults.
+struct Limits {
+  std::size_t message_bytes_max = std::size_t{16} << 20;
+  std::size_t payload_memory_bytes_max = std::size_t{256} << 20;
+};
+
+struct BusOptions {
+  std::string name{};                        ///< one token; empty: made from the process id
+  std::shared_ptr<Executor> executor{};      ///< null: a pool of its own, max(2, cores) threads
+  std::shared_ptr<Clock> clock{};            ///< null: the steady clock
+  std::shared_ptr<Random> random{};          ///< null: the system's
+  std::pmr::memory_resource* memory = nullptr;  ///< for payloads; outlives every Message; null: new and delete
+  Limits limits{};
+  Wait wait = Wait::sleep;                   ///< how the bus's own pool waits
+  std::shared_ptr<LogSink> log{};            ///< null: silent
+  std::shared_ptr<EventSink> event{};
+  Function<void(std::size_t index)> thread_started{};  ///< the bus's own pool: first thing on each worker
+  std::vector<std::shared_ptr<Interceptor>> interceptors{};  ///< around every publish and every request served
+};
+
+namespace detail {
+
+class BusCore;
+class TimerCore;
+
+class TimerHandle {
+ public:
+  TimerHandle() noexcept = default;
+  explicit TimerHandle(std::shared_ptr<TimerCore> core) noexcept : core_{std::move(core)} {}
+  TimerHandle(TimerHandle&&) noexcept = default;
+  TimerHandle& operator=(TimerHandle&& other) noexcept;
+  ~TimerHandle();
+
+ private:
+  std::shared_ptr<TimerCore> core_;
+};
+
+/// A subscription with its types taken away.
+struct RawSubscription {
+  std::string pattern;
+  const TypeInfo* type = nullptr;
+  bool (*verify)(std::span<const std::byte>) noexcept = nullptr;
+  Queue default_queue{};
+  Function<void(AnyMessage&)> handler{};  ///< empty: an inbox
+};
+
+Result<std::shared_ptr<BusCore>> open_bus(BusOptions options, std::uint32_t header_version);
+Result<void> attach(BusCore& core, std::unique_ptr<Transport> transport);
+Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusCore>& core, std::string_view topic,
+                                                      const TypeInfo& type, PublisherOptions options);
+Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCore>& core, RawSubscription what,
+                                                    SubscribeOptions options);
+Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& core, std::string_view service,
+                                                const TypeInfo& question, const TypeInfo& answer,
+                                                ServiceDefaults defaults, ClientOptions options);
+Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, std::string_view service,
+                                          const TypeInfo& question, const TypeInfo& answer,
+                                          bool (*verify)(std::span<const std::byte>) noexcept, RawHandler handler,
+                                          Queue default_queue, ServeOptions options);
+std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Duration delay, bool repeat,
+                                       Function<void()> fn);
+Report drain(BusCore& core, Duration duration);
+Report close(BusCore& core, Duration duration);
+Stats stats_of(const BusCore& core);
+std::string_view name_of(const BusCore& core) noexcept;
+Executor& executor_of(BusCore& core) noexcept;
+
+}  // namespace detail
+
+/// Runs once or again and again on the bus's executor, in the bus's time. Dropping it stops it.
+class Timer {
+ public:
+  Timer() noexcept = default;
+  /// Inside.
+  explicit Timer(std::shared_ptr<detail::TimerCore> core) noexcept : handle_{std::move(core)} {}
+
+ private:
+  detail::TimerHandle handle_;
+};
+
+class Bus {
+ public:
+  /// Starts a bus. Errors: invalid_option (names it), version_mismatch (rebuild with the headers of the library),
+  /// transport_failed (a thread could not be started).
+  [[nodiscard]] static Result<Bus> open(BusOptions options = {}) {
+    auto core = detail::open_bus(std::move(options), header_version);
+    if (!core) return core.error();
+    return Bus{std::move(*core)};
+  }
+  Bus(Bus&&) noexcept = default;
+  Bus& operator=(Bus&& other) noexcept;
+  /// close(5 s).
+  ~Bus();
+
+  /// Adds a way to other hosts: `attach(zmq::transport({.listen = {"tcp://127.0.0.1:7000"}}))`.
+  Result<void> attach(std::unique_ptr<Transport> transport) {
+    return core_ ? detail::attach(*core_, std::move(transport)) : Result<void>{detail::closed_handle()};
+  }
+
+  template <class T>
+  Result<Publisher<T>> publisher(const Topic<T>& topic, PublisherOptions options = {}) {
+    options.retain |= topic.defaults().retain;
+    return make<Publisher<T>>([&] { return detail::make_publisher(core_, topic.name(), Codec<T>::info(), options); });
+  }
+  /// Names the topic per call and keeps its order across topics.
+  Result<AnyPublisher> publisher(PublisherOptions options = {}) {
+    return make<AnyPublisher>([&] { return detail::make_publisher(core_, {}, Codec<Bytes>::info(), options); });
+  }
+
+  /// `handler(const Message<T>&)` runs on the executor, one call at a time.
+  template <class T, class F>
+  Result<Subscription> subscribe(const Topic<T>& topic, F&& handler, SubscribeOptions options = {}) {
+    return subscribe_to<T>(std::string{topic.name()}, topic.defaults(), std::forward<F>(handler), std::move(options));
+  }
+  template <class T, class F>
+  Result<Subscription> subscribe(const Pattern<T>& pattern, F&& handler, SubscribeOptions options = {}) {
+    return subscribe_to<T>(std::string{pattern.text()}, pattern.defaults(), std::forward<F>(handler), std::move(options));
+  }
+  template <class T>
+  Result<Inbox<T>> inbox(const Topic<T>& topic, SubscribeOptions options = {}) {
+    return inbox_of<T>(std::string{topic.name()}, topic.defaults(), std::move(options));
+  }
+  template <class T>
+  Result<Inbox<T>> inbox(const Pattern<T>& pattern, SubscribeOptions options = {}) {
+    return inbox_of<T>(std::string{pattern.text()}, pattern.defaults(), std::move(options));
+  }
+
+  template <class Q, class R>
+  Result<Client<Q, R>> client(const Service<Q, R>& service, ClientOptions options = {}) {
+    return make<Client<Q, R>>([&] {
+      return detail::make_client(core_, service.name(), Codec<Q>::info(), Codec<R>::info(), service.defaults(),
+                                 std::move(options));
+    });
+  }
+  /// `handler`: (const Request<Q>&) -> value, Result of one, or the user's task; (Request<Q>, Responder<R>);
+  /// (Request<Q>, StreamResponder<R>).
+  template <class Q, class R, class F>
+  Result<Server> serve(const Service<Q, R>& service, F&& handler, ServeOptions options = {}) {
+    return make<Server>([&] {
+      return detail::serve(core_, service.name(), Codec<Q>::info(), Codec<R>::info(), &verify_as<Q>,
+                           detail::raw_handler<Q, R>(std::forward<F>(handler)), service.defaults().queue,
+                           std::move(options));
+    });
+  }
+
+  [[nodiscard]] Timer after(Duration delay, Function<void()> fn) { return timer(delay, false, std::move(fn)); }
+  [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
+
+  /// Refuses new work, handles what waits, flushes links. Inside a handler it only starts: `drained` is an event.
+  Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
+  /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a
+  /// handler it only starts: `closed` is an event.
+  Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }
+
+  [[nodiscard]] Stats stats() const { return core_ ? detail::stats_of(*core_) : Stats{}; }
+  [[nodiscard]] std::string_view name() const noexcept { return core_ ? detail::name_of(*core_) : std::string_view{}; }
+
+ private:
+  explicit Bus(std::shared_ptr<detail::BusCore> core) noexcept : core_{std::move(core)} {}
+
+  template <class T>
+  static bool verify_as(std::span<const std::byte> bytes) noexcept {
+    return Codec<T>::verify(bytes);
+  }
+  template <class Handle, class Make>
+  Result<Handle> make(Make&& made) {
+    if (!core_) return detail::closed_handle();
+    auto core = made();
+    if (!core) return core.error();
+    return Handle{std::move(*core)};
+  }
+  template <class T, class F>
+  Result<Subscription> subscribe_to(std::string name, const TopicDefaults& defaults, F&& handler,
+                                    SubscribeOptions options) {
+    static_assert(std::is_invocable_v<std::remove_cvref_t<F>&, const Message<T>&>,
+                  "a handler takes (const Message<T>&) of the topic's type");
+    return make<Subscription>([&] {
+      detail::RawSubscription raw{std::move(name), &Codec<T>::info(), &verify_as<T>, defaults.queue,
+                                  [handler = std::forward<F>(handler)](AnyMessage& any) mutable {
+                                    // The message is lent: moved in for the call and out again without counting.
+                                    Lent<T> message{any};
+                                    handler(std::as_const(message.value));
+                                  }};
+      return detail::subscribe(core_, std::move(raw), std::move(options));
+    });
+  }
+  template <class T>
+  struct Lent {
+    explicit Lent(AnyMessage& from) noexcept : owner{from}, value{std::move(from)} {}
+    Lent(const Lent&) = delete;
+    ~Lent() { owner = std::move(value); }
+    AnyMessage& owner;
+    Message<T> value;
+  };
+  template <class T>
+  Result<Inbox<T>> inbox_of(std::string name, const TopicDefaults& defaults, SubscribeOptions options) {
+    return make<Inbox<T>>([&] {
+      detail::RawSubscription raw{std::move(name), &Codec<T>::info(), &verify_as<T>, defaults.queue, {}};
+      return detail::subscribe(core_, std::move(raw), std::move(options));
+    });
+  }
+  Timer timer(Duration delay, bool repeat, Function<void()> fn) {
+    return core_ ? Timer{detail::start_timer(core_, delay, repeat, std::move(fn))} : Timer{};
+  }
+
+  std::shared_ptr<detail::BusCore> core_;
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,197 @@
+#pragma once
+/// Publishing: resolved once, then cheap. `publish` says what happened to the message at once; a lost message is
+/// counted under a reason on the side that lost it.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <midplane/awaitable.hpp>
+#include <midplane/extend/codec.hpp>
+#include <midplane/headers.hpp>
+#include <midplane/message.hpp>
+#include <midplane/names.hpp>
+#include <midplane/result.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+struct PublisherOptions {
+  bool retain = false;      ///< the bus keeps the last message per topic for joiners while this Publisher lives
+  bool one_thread = false;  ///< the caller serialises all calls: saves the flag (two atomic exchanges per message)
+  bool stamp = false;       ///< every message carries the time of its publish (`Message::sent_at`)
+};
+
+struct PublishOptions {
+  const Headers* headers = nullptr;  ///< copied; at most 16 entries and 4 KiB
+  Duration ttl{0};                   ///< older than this it is dropped as `expired`; 0: never
+};
+
+/// What happened to a message. `sinks == 0` is success: nobody listens.
+struct Published {
+  std::uint32_t sinks = 0;    ///< subscriptions it was offered to
+  std::uint32_t queued = 0;   ///< of these: took it
+  std::uint32_t dropped = 0;  ///< of these: lost it, each counted under its reason
+  bool would_deadlock = false;  ///< a `block` subscription could not be waited for on this thread: treated as drop_newest
+};
+
+namespace detail {
+
+class PublisherCore;
+/// Whoever sends payloads: owns pooled memory for them.
+class Sender;
+
+/// A payload on its way into an envelope.
+class Draft final : public PayloadWriter {
+ public:
+  Draft(Sender& sender, bool with_extra) noexcept;
+  Draft(const Draft&) = delete;
+  ~Draft() override;
+
+  std::uint8_t* allocate(std::size_t bytes) override;
+  void deallocate(std::uint8_t* block, std::size_t bytes) override;
+  void seal(const std::uint8_t* first, std::size_t size) noexcept override;
+  [[nodiscard]] std::size_t room() const noexcept override;
+
+  /// Copies bytes that are verified already.
+  void copy(std::span<const std::byte> bytes) noexcept;
+  void adopt(Owned owned) noexcept;
+  void share(const AnyMessage& message) noexcept;
+
+  /// The sealed envelope, or why there is none. The caller owns its one reference.
+  Result<EnvelopeHead*> finish() noexcept;
+
+ private:
+  Sender& sender_;
+  EnvelopeHead* envelope_ = nullptr;
+  EnvelopeHead* outgrown_ = nullptr;
+  std::unique_ptr<std::uint8_t[]> spill_;
+  bool with_extra_;
+  bool sealed_ = false;
+  ErrorCode fault_{};
+};
+
+[[nodiscard]] Sender& sender_of(PublisherCore& core) noexcept;
+Result<Published> publish(PublisherCore& core, Draft& draft, const PublishOptions& options) noexcept;
+Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
+                             const PublishOptions& options) noexcept;
+Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration);
+void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn);
+[[nodiscard]] Error closed_handle() noexcept;
+[[nodiscard]] Error malformed_bytes() noexcept;
+inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() > 0; }
+
+/// Puts any form of payload into a draft; the error when bytes are no valid T.
+template <class T, class V>
+Result<void> fill(Draft& draft, V&& value) {
+  using Held = std::remove_cvref_t<V>;
+  if constexpr (std::is_base_of_v<AnyMessage, Held>) {
+    static_assert(std::is_same_v<Held, Message<T>> || std::is_same_v<T, Bytes>, "a message of another type");
+    draft.share(value);
+  } else if constexpr (std::is_same_v<Held, Owned>) {
+    static_assert(!std::is_lvalue_reference_v<V>, "Owned is handed over: std::move it");
+    const bool valid = Codec<T>::verify(value.bytes);
+    draft.adopt(std::move(value));
+    if (!valid) return malformed_bytes();
+  } else if constexpr (std::is_convertible_v<V, std::span<const std::byte>>) {
+    const std::span<const std::byte> bytes = value;
+    if (!Codec<T>::verify(bytes)) return malformed_bytes();
+    draft.copy(bytes);
+  } else {
+    static_assert(EncodableAs<V, T>, "no value, builder, message or bytes of the topic's payload type");
+    Codec<T>::encode(draft, std::forward<V>(value));
+  }
+  return ok();
+}
+
+}  // namespace detail
+
+/// The way into one topic. Any thread; calls are serialised, so what is published on it first arrives first.
+/// Move-only; may outlive its bus: then every call answers `closed`.
+template <class T>
+class Publisher {
+ public:
+  Publisher() noexcept = default;
+
+  /// `value`: an object-API value, a callable `FlatBufferBuilder& -> Offset<T>` that builds in place, a received
+  /// `Message<T>` (forwarded without a copy), bytes (verified), or `Owned` memory (verified, adopted).
+  /// Errors: full (a subscription refuses; nothing was taken), malformed, too_large, no_memory, closed, denied.
+  /// Blocks only when a subscription chose `block`.
+  template <class V>
+  Result<Published> publish(V&& value, const PublishOptions& options = {}) {
+    if (!core_) return detail::closed_handle();
+    using Held = std::remove_cvref_t<V>;
+    detail::Draft draft{detail::sender_of(*core_), detail::needs_extra(options) ||
+                                                       std::is_base_of_v<AnyMessage, Held> ||
+                                                       std::is_same_v<Held, Owned>};
+    if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
+    return detail::publish(*core_, draft, options);
+  }
+
+  /// Publishes every value in order; stops at the first error, which tells how many went before.
+  template <class V>
+  Result<Published> publish_many(std::span<V> values, const PublishOptions& options = {}) {
+    Published sum;
+    for (auto& value : values) {
+      auto published = publish(value, options);
+      if (!published) return published;
+      sum.sinks += published->sinks;
+      sum.queued += published->queued;
+      sum.dropped += published->dropped;
+      sum.would_deadlock |= published->would_deadlock;
+    }
+    return sum;
+  }
+
+  /// Waits until at least `n` subscriptions, near and far, are live. Not inside a handler that could only wait for
+  /// itself: `would_deadlock`.
+  Result<void> wait_matched(unsigned n, Duration duration) {
+    return core_ ? detail::wait_matched(*core_, n, duration) : Result<void>{detail::closed_handle()};
+  }
+  void matched(unsigned n, Function<void(Result<void>)> fn) {
+    if (core_) detail::when_matched(*core_, n, std::move(fn));
+    else fn(detail::closed_handle());
+  }
+  Awaitable<Result<void>> matched(unsigned n) {
+    return Awaitable<Result<void>>{[core = core_, n](Function<void(Result<void>)> done) mutable {
+      if (core) detail::when_matched(*core, n, std::move(done));
+      else done(detail::closed_handle());
+    }};
+  }
+
+  /// Inside.
+  explicit Publisher(std::shared_ptr<detail::PublisherCore> core) noexcept : core_{std::move(core)} {}
+  Publisher(Publisher&&) noexcept = default;
+  Publisher& operator=(Publisher&&) noexcept = default;
+
+ private:
+  std::shared_ptr<detail::PublisherCore> core_;
+};
+
+/// Names the topic per call and keeps its order across topics.
+class AnyPublisher {
+ public:
+  AnyPublisher() noexcept = default;
+
+  template <class T, class V>
+  Result<Published> publish(const Topic<T>& topic, V&& value, const PublishOptions& options = {}) {
+    if (!core_) return detail::closed_handle();
+    detail::Draft draft{detail::sender_of(*core_), true};
+    if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
+    return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options);
+  }
+
+  /// Inside.
+  explicit AnyPublisher(std::shared_ptr<detail::PublisherCore> core) noexcept : core_{std::move(core)} {}
+  AnyPublisher(AnyPublisher&&) noexcept = default;
+  AnyPublisher& operator=(AnyPublisher&&) noexcept = default;
+
+ private:
+  std::shared_ptr<detail::PublisherCore> core_;
+};
+
+}  // namespace v0
+}  // namespace midplane

@@ -1,0 +1,242 @@
+#pragma once
+/// Answering: a request must be answered exactly once, even when the handler forgets.
+
+#include <coroutine>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <midplane/executors.hpp>
+#include <midplane/message.hpp>
+#include <midplane/options.hpp>
+#include <midplane/publisher.hpp>
+#include <midplane/result.hpp>
+#include <midplane/stats.hpp>
+
+namespace midplane {
+inline namespace [[gnu::visibility("default")]] v0 {
+
+struct ServeOptions {
+  std::optional<Queue> queue{};          ///< bound of waiting requests (the overflow policy is always `busy`)
+  std::shared_ptr<Executor> executor{};  ///< null: the bus's
+  unsigned concurrency = 1;
+};
+
+/// What became of one item of a streamed reply.
+enum class Streamed : std::uint8_t { queued, no_credit, gone };
+
+namespace detail {
+
+class ServerCore;
+
+/// A request that was taken out of the queue, and the duty to answer it.
+class Duty {
+ public:
+  Duty() noexcept = default;
+  Duty(AnyMessage request, std::shared_ptr<ServerCore> server) noexcept
+      : request_{std::move(request)}, server_{std::move(server)} {}
+  Duty(Duty&&) noexcept = default;
+  Duty& operator=(Duty&& other) noexcept;
+  ~Duty();
+
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(request_); }
+  [[nodiscard]] Sender& sender() const noexcept;
+  Result<void> reply(Draft& draft) noexcept;
+  Result<void> fail(const Error& error) noexcept;
+  Result<Streamed> send(Draft& draft) noexcept;
+  void when_writable(Function<void()> fn);
+  Result<void> finish() noexcept;
+
+ private:
+  AnyMessage request_;
+  std::shared_ptr<ServerCore> server_;
+};
+
+[[nodiscard]] Duration remaining(const AnyMessage& request) noexcept;
+[[nodiscard]] bool cancelled(const AnyMessage& request) noexcept;
+void when_cancelled(const AnyMessage& request, Function<void()> fn);
+[[nodiscard]] Error app_error(std::int32_t code, std::string_view text);
+
+class ServerHandle {
+ public:
+  ServerHandle() noexcept = default;
+  explicit ServerHandle(std::shared_ptr<ServerCore> core) noexcept : core_{std::move(core)} {}
+  ServerHandle(ServerHandle&&) noexcept = default;
+  ServerHandle& operator=(ServerHandle&& other) noexcept;
+  ~ServerHandle();
+  [[nodiscard]] ServerCore* get() const noexcept { return core_.get(); }
+
+ private:
+  std::shared_ptr<ServerCore> core_;
+};
+SinkStats stats_of(ServerCore* core);
+
+}  // namespace detail
+
+/// A request as its handler sees it; may be copied and kept.
+template <class Q>
+class Request : public Message<Q> {
+ public:
+  using Message<Q>::Message;
+  /// Time to the asker's deadline; zero when it has passed.
+  [[nodiscard]] Duration remaining() const noexcept { return detail::remaining(*this); }
+  /// True once the asker gave up, by cancel or by deadline: stop working.
+  [[nodiscard]] bool cancelled() const noexcept { return detail::cancelled(*this); }
+  /// Calls `fn` once when the asker gives up, on the thread that learns of it.
+  void on_cancel(Function<void()> fn) const { detail::when_cancelled(*this, std::move(fn)); }
+  /// The asker's authenticated name; empty until links authenticate.
+  [[nodiscard]] std::string_view principal() const noexcept { return {}; }
+};
+
+/// The duty to answer one request exactly once. Dropping it answers `abandoned`. Any thread, also after the handler.
+template <class R>
+class Responder {
+ public:
+  Responder() noexcept = default;
+  /// `value`: whatever `Publisher::publish` takes. `closed`: it was answered already.
+  template <class V>
+  Result<void> reply(V&& value) {
+    if (!duty_) return detail::closed_handle();
+    detail::Draft draft{duty_.sender(), true};
+    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) {
+      static_cast<void>(duty_.fail(filled.error().with_fate(Fate::failed)));
+      return filled;
+    }
+    return duty_.reply(draft);
+  }
+  Result<void> fail(std::int32_t app_code, std::string_view text) { return fail(detail::app_error(app_code, text)); }
+  Result<void> fail(const Error& error) { return duty_ ? duty_.fail(error) : Result<void>{detail::closed_handle()}; }
+
+  /// Inside.
+  explicit Responder(detail::Duty duty) noexcept : duty_{std::move(duty)} {}
+  Responder(Responder&&) noexcept = default;
+  Responder& operator=(Responder&&) noexcept = default;
+
+ private:
+  detail::Duty duty_;
+};
+
+/// Many replies to one request. Dropping it unfinished answers `abandoned`.
+template <class R>
+class StreamResponder {
+ public:
+  StreamResponder() noexcept = default;
+  /// `no_credit`: the reader is 64 items behind; `writable` tells when to send it again. `gone`: stop.
+  template <class V>
+  Result<Streamed> send(V&& value) {
+    if (!duty_) return detail::closed_handle();
+    detail::Draft draft{duty_.sender(), true};
+    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) return filled.error();
+    return duty_.send(draft);
+  }
+  /// Calls `fn` once, when the next item may be sent or the reader is gone.
+  void writable(Function<void()> fn) { duty_.when_writable(std::move(fn)); }
+  Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
+  Result<void> fail(std::int32_t app_code, std::string_view text) {
+    return duty_ ? duty_.fail(detail::app_error(app_code, text)) : Result<void>{detail::closed_handle()};
+  }
+
+  /// Inside.
+  explicit StreamResponder(detail::Duty duty) noexcept : duty_{std::move(duty)} {}
+  StreamResponder(StreamResponder&&) noexcept = default;
+  StreamResponder& operator=(StreamResponder&&) noexcept = default;
+
+ private:
+  detail::Duty duty_;
+};
+
+/// A service that is answered; dropping it withdraws it. The destructor waits for its handler like ~Subscription.
+class Server {
+ public:
+  Server() noexcept = default;
+  [[nodiscard]] SinkStats stats() const { return detail::stats_of(handle_.get()); }
+
+  /// Inside.
+  explicit Server(std::shared_ptr<detail::ServerCore> core) noexcept : handle_{std::move(core)} {}
+
+ private:
+  detail::ServerHandle handle_;
+};
+
+namespace detail {
+
+using RawHandler = Function<void(AnyMessage, std::shared_ptr<ServerCore>)>;
+
+template <class A>
+concept IsAwaitable = requires(A a) { a.await_ready(); } || requires(A a) { std::move(a).operator co_await(); } ||
+                      requires(A a) { operator co_await(std::move(a)); };
+
+/// Answers with what a handler returned: a value, or a Result of one.
+template <class R, class V>
+void answer(Responder<R>& responder, V&& value) {
+  if constexpr (requires { value.has_value(); value.error(); }) {
+    if (value) static_cast<void>(responder.reply(*std::forward<V>(value)));
+    else static_cast<void>(responder.fail(value.error().with_fate(Fate::failed)));
+  } else {
+    static_cast<void>(responder.reply(std::forward<V>(value)));
+  }
+}
+
+[[nodiscard]] Error handler_threw() noexcept;
+
+/// Runs the user's task to its end; nobody waits for it but the asker.
+struct Detached {
+  struct promise_type {
+    template <class F, class Q, class R>
+    promise_type(F&, Request<Q>&, Responder<R>& responder) noexcept
+        : failed{[](void* r) { static_cast<void>(static_cast<Responder<R>*>(r)->fail(handler_threw())); }},
+          responder_{&responder} {}
+    Detached get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { failed(responder_); }
+    void (*failed)(void*);
+    void* responder_;
+  };
+};
+
+template <class Q, class R, class F>
+Detached run_task(std::shared_ptr<F> handler, Request<Q> request, Responder<R> responder) {
+  answer(responder, co_await (*handler)(request));
+}
+
+/// Any of the four handler styles as one.
+template <class Q, class R, class F>
+RawHandler raw_handler(F&& handler) {
+  using Held = std::remove_cvref_t<F>;
+  if constexpr (std::is_invocable_v<Held&, const Request<Q>&>) {
+    using Returned = std::invoke_result_t<Held&, const Request<Q>&>;
+    if constexpr (IsAwaitable<Returned>) {
+      return [handler = std::make_shared<Held>(std::forward<F>(handler))](AnyMessage message,
+                                                                          std::shared_ptr<ServerCore> server) {
+        Responder<R> responder{Duty{message, std::move(server)}};
+        run_task<Q, R>(handler, Request<Q>{std::move(message)}, std::move(responder));
+      };
+    } else {
+      return [handler = Held(std::forward<F>(handler))](AnyMessage message, std::shared_ptr<ServerCore> server) mutable {
+        const Request<Q> request{message};
+        Responder<R> responder{Duty{std::move(message), std::move(server)}};
+        answer(responder, handler(request));
+      };
+    }
+  } else if constexpr (std::is_invocable_v<Held&, Request<Q>, Responder<R>>) {
+    return [handler = Held(std::forward<F>(handler))](AnyMessage message, std::shared_ptr<ServerCore> server) mutable {
+      Responder<R> responder{Duty{message, std::move(server)}};
+      handler(Request<Q>{std::move(message)}, std::move(responder));
+    };
+  } else {
+    static_assert(std::is_invocable_v<Held&, Request<Q>, StreamResponder<R>>,
+                  "a handler takes (const Request<Q>&), (Request<Q>, Responder<R>) or (Request<Q>, StreamResponder<R>)");
+    return [handler = Held(std::forward<F>(handler))](AnyMessage message, std::shared_ptr<ServerCore> server) mutable {
+      StreamResponder<R> responder{Duty{message, std::move(server)}};
+      handler(Request<Q>{std::move(message)}, std::move(responder));
+    };
+  }
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace midplane
