@@ -17,8 +17,8 @@ enum class Wait : std::uint8_t { sleep, yield };
 struct PoolOptions {
   std::size_t threads = 0;  ///< 0: max(2, cores)
   Wait wait = Wait::sleep;
-  std::shared_ptr<Clock> clock;             ///< null: the steady clock
-  Function<void(std::size_t index)> thread_started;  ///< called first on each worker, one at a time: name it, pin it
+  std::shared_ptr<Clock> clock{};           ///< null: the steady clock
+  Function<void(std::size_t index)> thread_started{};  ///< called first on each worker, one at a time: name it, pin it
 };
 
 /// Worker threads. They block asynchronous signals. Answers `transport_failed` when a thread can not be started.

@@ -68,7 +68,8 @@ class Draft final : public PayloadWriter {
   Sender& sender_;
   EnvelopeHead* envelope_ = nullptr;
   EnvelopeHead* outgrown_ = nullptr;
-  std::unique_ptr<std::uint8_t[]> spill_;
+  std::unique_ptr<std::uint8_t[]> spill_;  // after a fault the builder goes on in here
+  std::unique_ptr<std::uint8_t[]> spilled_;
   bool with_extra_;
   bool sealed_ = false;
   ErrorCode fault_{};

@@ -65,6 +65,7 @@ class Call final : public Work {
   std::unique_ptr<StreamQueue> stream_;
   std::shared_ptr<wire::Sink> far_;  ///< where it went: told when the asker gives up
   Instant deadline_;
+  Function<void(const Error*)> ended_;  ///< told how it ended, before the asker is
   std::uint32_t next_free_ = 0;
 };
 

@@ -100,6 +100,12 @@ void Correlator::settle(Call& call, Outcome outcome) noexcept {
   (outcome.error ? counters_->failed : counters_->ok).fetch_add(1, std::memory_order_relaxed);
   std::vector<Function<void()>> gave_up;
   Function<void()> writable;
+  Function<void(const Error*)> ended;
+  {
+    const std::lock_guard lock{call.flag_};
+    ended = std::move(call.ended_);
+  }
+  if (ended) ended(outcome.error ? &*outcome.error : nullptr);
   bool run = false;
   {
     const std::lock_guard lock{call.flag_};
@@ -250,6 +256,11 @@ bool Correlator::has_item(Call& call) noexcept {
   if (!call.stream_) return false;
   const std::lock_guard lock{call.flag_};
   return !call.stream_->items.empty();
+}
+
+void Correlator::when_ended(Call& call, Function<void(const Error*)> fn) noexcept {
+  const std::lock_guard lock{call.flag_};
+  call.ended_ = std::move(fn);
 }
 
 void Correlator::went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept {

@@ -52,6 +52,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   [[nodiscard]] bool has_item(Call& call) noexcept;
   /// The asker is done: an open request is cancelled, a continuation never runs.
   void drop(Call& call) noexcept;
+  /// Calls `fn` with the error (null: none) when it is settled.
+  void when_ended(Call& call, Function<void(const Error*)> fn) noexcept;
   void went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept;
 
   /// Ends every open request with `closed`.

@@ -11,11 +11,15 @@ bool PullBox::try_take(Taken& taken) noexcept {
     room_made();
     const wire::Envelope& envelope = *taken.envelope;
     if (envelope.kind == wire::Kind::event) return true;
-    if (!envelope.extra || envelope.extra->deadline == Instant::never() || clock_->now() < envelope.extra->deadline) {
+    const wire::Extra* extra = envelope.extra;
+    if (extra && extra->deadline != Instant::never() && extra->deadline <= clock_->now()) {
+      lose(*taken.envelope, DropReason::expired);
+    } else if (extra && extra->peer && !verify_(envelope.bytes())) {
+      lose(*taken.envelope, DropReason::malformed);
+    } else {
       count_delivered();
       return true;
     }
-    lose(*taken.envelope, DropReason::expired);
     detail::release(taken.envelope);
   }
 }

@@ -1,6 +1,8 @@
 #pragma once
 /// A mailbox that its user empties: the queue of an Inbox.
 
+#include <functional>
+
 #include <midplane/extend/executor.hpp>
 #include <midplane/message.hpp>
 
@@ -10,8 +12,10 @@ namespace midplane::inline v0::mailbox {
 
 class PullBox final : public Mailbox {
  public:
-  PullBox(std::string name, Queue queue, std::shared_ptr<Clock> clock)
-      : Mailbox{std::move(name), queue, true}, clock_{std::move(clock)} {}
+  /// `verify`: what came from another process is verified before it is handed out.
+  PullBox(std::string name, Queue queue, std::shared_ptr<Clock> clock,
+          bool (*verify)(std::span<const std::byte>) noexcept)
+      : Mailbox{std::move(name), queue, true}, clock_{std::move(clock)}, verify_{verify} {}
 
   /// The next message or event; false when nothing waits. Counts it as delivered.
   bool try_take(Taken& taken) noexcept;
@@ -21,14 +25,15 @@ class PullBox final : public Mailbox {
   /// Calls `ready` once, when something waits or the box closes; at once when that is so already.
   void when_ready(Function<void()> ready);
   [[nodiscard]] bool is_ready() noexcept;
-  /// Told on every arrival: for a driven executor whose driver has to wake.
-  Function<void()> nudge;
+  /// Told on every arrival: for a driven executor whose driver has to wake. Set before the first arrival.
+  std::function<void()> nudge;
 
  private:
   ~PullBox() override = default;
   void wake() noexcept override;
 
   std::shared_ptr<Clock> clock_;
+  bool (*verify_)(std::span<const std::byte>) noexcept;
   base::Parking spot_;
   std::mutex ready_mutex_;
   Function<void()> ready_;

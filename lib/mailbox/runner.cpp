@@ -23,6 +23,7 @@ Runner::Runner(RunnerOptions options)
       executor_{std::move(options.executor)},
       clock_{std::move(options.clock)},
       handler_{std::move(options.handler)},
+      verify_{options.verify},
       threw_{std::move(options.threw)} {
   for (unsigned i = 0; i < options.concurrency; ++i) workers_.push_back(std::make_unique<Worker>(*this));
 }
@@ -59,6 +60,7 @@ void Runner::run(Worker& worker) noexcept {
   // Cleared before looking once more: a sender that found it set had listed its lane before.
   worker.submitted.exchange(false, std::memory_order_acq_rel);
   if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) return executor_->submit(worker);
+  if (idle_watched_.load(std::memory_order_acquire)) on_idle_();
   unref();
 }
 
@@ -90,6 +92,8 @@ void Runner::deliver(Taken& taken) noexcept {
   if (closing()) return lose(envelope, closing_reason());
   if (envelope.extra && envelope.extra->deadline != Instant::never() && envelope.extra->deadline <= clock_->now())
     return lose(envelope, DropReason::expired);
+  if (envelope.extra && envelope.extra->peer && envelope.kind != wire::Kind::event && !verify_(envelope.bytes()))
+    return lose(envelope, DropReason::malformed);
   AnyMessage message = AnyMessage::adopt(&envelope, taken.retained);
   const bool is_event = envelope.kind == wire::Kind::event;
   try {
@@ -131,6 +135,11 @@ bool Runner::wait_stopped(Duration duration) noexcept {
     if (!stopped_spot_.wait(key, until)) return is_stopped();
   }
   return true;
+}
+
+void Runner::watch_idle(std::function<void()> fn) {
+  on_idle_ = std::move(fn);
+  idle_watched_.store(true, std::memory_order_release);
 }
 
 void Runner::when_stopped(Function<void()> fn) {

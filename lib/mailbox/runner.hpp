@@ -1,6 +1,7 @@
 #pragma once
 /// A mailbox whose messages enter a handler on an executor: one at a time, or `concurrency` at a time.
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct RunnerOptions {
   std::shared_ptr<Executor> executor;
   std::shared_ptr<Clock> clock;
   Handler handler;
+  /// What came from another process is verified before it is delivered.
+  bool (*verify)(std::span<const std::byte>) noexcept = nullptr;
   Function<void(std::string_view name, std::string_view what)> threw;  ///< told once for each exception
 };
 
@@ -35,6 +38,9 @@ class Runner final : public Mailbox {
   bool wait_stopped(Duration duration) noexcept;
   [[nodiscard]] bool is_stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_running() const noexcept { return active_.load(std::memory_order_acquire) != 0; }
+  /// From now on `fn` is called whenever a worker finds nothing more to do.
+  void watch_idle(std::function<void()> fn);
+  [[nodiscard]] bool is_idle() const noexcept { return !is_running() && waiting() == 0; }
   /// Calls `fn` once it is stopped, at once when it is already.
   void when_stopped(Function<void()> fn);
   /// The executor was stopped and dropped what was submitted.
@@ -62,11 +68,14 @@ class Runner final : public Mailbox {
   std::shared_ptr<Executor> executor_;
   std::shared_ptr<Clock> clock_;
   Handler handler_;
+  bool (*verify_)(std::span<const std::byte>) noexcept;
   Function<void(std::string_view, std::string_view)> threw_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<std::uint32_t> active_{0};  ///< workers inside `run`
   std::atomic<bool> stopped_{false};
   base::Parking stopped_spot_;
+  std::atomic<bool> idle_watched_{false};
+  std::function<void()> on_idle_;
   std::mutex stop_mutex_;
   std::vector<Function<void()>> stop_callbacks_;
 };

@@ -29,19 +29,22 @@ class Wakes {
  public:
   void add(mailbox::Mailbox& mailbox, mailbox::Lane& lane) {
     if (size_ < few_.size()) few_[size_] = {&mailbox, &lane};
-    else more_.emplace_back(&mailbox, &lane);
+    else more_.push_back({&mailbox, &lane});
     ++size_;
   }
   void tell() noexcept {
-    for (std::size_t i = 0; i < size_ && i < few_.size(); ++i) few_[i].first->list(*few_[i].second);
-    for (const auto& [mailbox, lane] : more_) mailbox->list(*lane);
+    for (std::size_t i = 0; i < size_ && i < few_.size(); ++i) few_[i].mailbox->list(*few_[i].lane);
+    for (const Entry& entry : more_) entry.mailbox->list(*entry.lane);
     more_.clear();
     size_ = 0;
   }
 
  private:
-  using Entry = std::pair<mailbox::Mailbox*, mailbox::Lane*>;
-  std::array<Entry, 16> few_;
+  struct Entry {
+    mailbox::Mailbox* mailbox;
+    mailbox::Lane* lane;
+  };
+  std::array<Entry, 16> few_;  // left uninitialised: this stands on the path of every message
   std::vector<Entry> more_;
   std::size_t size_ = 0;
 };
@@ -66,6 +69,7 @@ class Outlet {
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`.
   /// Blocks only for subscriptions that chose `block`.
   Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes) noexcept;
+  [[nodiscard]] bool may_block() const noexcept { return any_blocking_; }
   [[nodiscard]] std::uint32_t matched() const noexcept {
     return static_cast<std::uint32_t>(mouths_.size() + groups_.size() + far_.size());
   }

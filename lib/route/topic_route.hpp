@@ -10,6 +10,7 @@
 
 #include <midplane/schema.hpp>
 
+#include "exec/condition.hpp"
 #include "mailbox/mailbox.hpp"
 #include "wire/envelope.hpp"
 #include "wire/sink.hpp"
@@ -53,8 +54,12 @@ class TopicRoute {
   std::uint32_t publishers = 0;
   std::uint32_t retainers = 0;      ///< publishers that retain; the last one takes the value along
 
-  std::atomic<std::uint64_t> published{0};
-  std::atomic<std::uint64_t> payload_bytes{0};
+  /// Told, without any lock, after subscriptions came or went.
+  exec::Condition matched;
+  [[nodiscard]] std::size_t subscriptions() {
+    const std::lock_guard lock{ordered_};
+    return near_.size() + far_.size();
+  }
 
  private:
   void changed() noexcept { version_.fetch_add(1, std::memory_order_release); }

@@ -31,7 +31,6 @@ struct Wanted {
 struct FarWanted {
   SubscriptionId id = 0;
   std::string pattern;
-  TypeInfo type;
   std::function<std::shared_ptr<wire::Sink>(const TopicRoute&)> sink_for;
 };
 

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <midplane/bytes.hpp>
+#include <midplane/extend/clock.hpp>
 #include <midplane/headers.hpp>
 #include <midplane/message.hpp>
 #include <midplane/time.hpp>
@@ -30,6 +32,7 @@ struct Extra {
   Instant deadline = Instant::never();      ///< time to live of a message, deadline of a request
   ReturnAddress* return_address = nullptr;  ///< requests: where the reply goes; counted
   std::uint64_t correlation = 0;            ///< requests and replies: the id at the return address
+  std::shared_ptr<Clock> clock{};           ///< requests being served: what the deadline is measured with
   detail::EnvelopeHead* shares = nullptr;   ///< the envelope whose payload this one forwards; counted
   Function<void()> release{};               ///< adopted memory: gives it back
   void* context = nullptr;                  ///< events: their body, owned through `release`

@@ -1,0 +1,21 @@
+#pragma once
+/// Setting up a benchmark either works or ends it.
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include <midplane/result.hpp>
+
+namespace midplane::bench {
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) {
+    std::fprintf(stderr, "%s\n", result.error().message().c_str());
+    std::exit(1);
+  }
+  return std::move(*result);
+}
+
+}  // namespace midplane::bench

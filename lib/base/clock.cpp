@@ -1,0 +1,36 @@
+#include "base/clock.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+namespace midplane::inline v0 {
+
+namespace base {
+
+Instant steady_now() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return {static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec};
+}
+
+Instant kernel_deadline(const Clock& clock, Instant due) noexcept {
+  if (due == Instant::never() || clock.is_system()) return due;
+  const Instant now = clock.now();
+  if (due <= now) return Instant{};
+  return steady_now() + std::min(due - now, relook_injected);
+}
+
+namespace {
+
+class SteadyClock final : public Clock {
+ public:
+  Instant now() const noexcept override { return steady_now(); }
+  bool is_system() const noexcept override { return true; }
+};
+
+}  // namespace
+}  // namespace base
+
+std::shared_ptr<Clock> steady_clock() { return std::make_shared<base::SteadyClock>(); }
+
+}  // namespace midplane::inline v0

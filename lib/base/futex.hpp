@@ -1,0 +1,29 @@
+#pragma once
+/// Sleeping in the kernel until a word changes. Deadlines are instants of the steady clock (CLOCK_MONOTONIC).
+
+#include <atomic>
+#include <climits>
+#include <cstdint>
+
+#include <midplane/time.hpp>
+
+namespace midplane::inline v0::base {
+
+/// Sleeps while `*word == expected`, until woken or `until`. May wake without reason. False only at the deadline.
+bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until) noexcept;
+void futex_wake(const std::uint32_t* word, int threads) noexcept;
+
+inline constexpr int all_threads = INT_MAX;
+
+inline const std::uint32_t* address_of(const std::atomic<std::uint32_t>& word) noexcept {
+  static_assert(sizeof(word) == sizeof(std::uint32_t) && std::atomic<std::uint32_t>::is_always_lock_free);
+  return reinterpret_cast<const std::uint32_t*>(&word);
+}
+
+/// The high half of a word of 64 bits; the library is little-endian only.
+inline const std::uint32_t* high_half_of(const std::atomic<std::uint64_t>& word) noexcept {
+  static_assert(sizeof(word) == sizeof(std::uint64_t) && std::atomic<std::uint64_t>::is_always_lock_free);
+  return reinterpret_cast<const std::uint32_t*>(&word) + 1;
+}
+
+}  // namespace midplane::inline v0::base

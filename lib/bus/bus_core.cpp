@@ -1,0 +1,213 @@
+#include "bus/bus_core.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "bus/far_side.hpp"
+#include "mailbox/frame.hpp"
+
+namespace midplane::inline v0 {
+
+std::uint32_t library_version() noexcept { return header_version; }
+
+namespace detail {
+namespace {
+
+std::string hex(const std::uint64_t high, const std::uint64_t low) {
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(high),
+                static_cast<unsigned long long>(low));
+  return text;
+}
+
+Result<void> validate(const BusOptions& options) {
+  if (!options.name.empty()) {
+    if (auto fault = check_name(options.name, false); fault != NameFault::none || options.name.find('.') != std::string::npos)
+      return Error{ErrorCode::invalid_option, "BusOptions::name is one token of A-Z a-z 0-9 _ -; see escape_token()"}.with(
+          escape_token(options.name.substr(0, 64)));
+  }
+  if (options.limits.message_bytes_max < 64 || options.limits.message_bytes_max > (std::size_t{1} << 30))
+    return Error{ErrorCode::invalid_option, "Limits::message_bytes_max is 64 bytes to 1 GiB"};
+  if (options.limits.payload_memory_bytes_max < (std::size_t{1} << 16))
+    return Error{ErrorCode::invalid_option, "Limits::payload_memory_bytes_max is at least 64 KiB"};
+  return ok();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
+  if (auto valid = validate(options); !valid) return valid.error();
+  std::shared_ptr<BusCore> core{new BusCore};
+  core->name = options.name.empty() ? "bus-" + std::to_string(::getpid()) : options.name;
+  core->clock = options.clock ? options.clock : steady_clock();
+  core->random = options.random ? options.random : system_random();
+  core->limits = options.limits;
+  core->log_sink = std::move(options.log);
+  core->event_sink = std::move(options.event);
+  core->interceptors = std::move(options.interceptors);
+  core->memory = wire::PayloadMemory::make(options.memory ? options.memory : std::pmr::new_delete_resource(),
+                                           options.limits.payload_memory_bytes_max);
+  if (!core->memory) return Error{ErrorCode::no_memory, "no memory for a bus"};
+  if (options.executor) {
+    core->executor = options.executor;
+  } else {
+    auto pool = pool_executor({.threads = 0,
+                               .wait = options.wait,
+                               .clock = core->clock,
+                               .thread_started = std::move(options.thread_started)});
+    if (!pool) return pool.error();
+    core->executor = std::move(*pool);
+    core->own_executor = true;
+  }
+  core->topics = std::make_unique<route::Topics>(*core->memory);
+  core->services = std::make_unique<call::Services>(*core->memory);
+  core->far_side = std::make_unique<FarSide>(*core);
+  core->incarnation = hex(core->far_side->incarnation().high, core->far_side->incarnation().low);
+  return core;
+}
+
+BusCore::~BusCore() {
+  if (phase.load() != Phase::closed) close(std::chrono::seconds{5});
+  else if (!finished_.load()) finish_close(base::steady_now() + std::chrono::seconds{5});
+  topics.reset();
+  services.reset();
+  links.reset();
+  far_side.reset();
+  if (memory) memory->abandon();
+}
+
+void BusCore::enrol(const std::shared_ptr<Part>& part) {
+  const std::lock_guard lock{mutex_};
+  parts_[part.get()] = part;
+}
+
+void BusCore::dismiss(Part& part) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (parts_.erase(&part) == 0) return;
+  part.add_to(ended_);
+}
+
+std::vector<std::shared_ptr<Part>> BusCore::parts() const {
+  std::vector<std::shared_ptr<Part>> alive;
+  const std::lock_guard lock{mutex_};
+  for (const auto& [address, weak] : parts_) {
+    if (auto part = weak.lock()) alive.push_back(std::move(part));
+  }
+  return alive;
+}
+
+void BusCore::log(LogLevel level, std::string_view code, std::string_view message, std::string_view action,
+                  std::initializer_list<LogField> fields) const noexcept {
+  if (log_sink) log_sink->log({level, code, message, action, {fields.begin(), fields.size()}});
+}
+
+void BusCore::event(EventKind kind, std::string_view about, std::string_view detail) const noexcept {
+  if (!event_sink) return;
+  Event event{};
+  event.kind = kind;
+  event.name = about;
+  event.detail = detail;
+  event.at = clock->now();
+  event_sink->event(event);
+}
+
+void BusCore::handler_threw(std::string_view about, std::string_view what) noexcept {
+  handler_exceptions_.fetch_add(1, std::memory_order_relaxed);
+  log(LogLevel::error, "bus.handler_failed", "a handler threw; the message counts as dropped(handler_failed)",
+      "catch it in the handler, or answer with fail()", {{"name", about}, {"what", what}});
+  event(EventKind::handler_failed, about, what);
+}
+
+bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
+
+void BusCore::peers_changed() noexcept {
+  services->for_each([this](call::ServiceRoute& route) { route.condition.changed(*executor); });
+  far_side->readiness.changed(*executor);
+}
+
+Stats BusCore::stats() const {
+  Stats stats;
+  {
+    const std::lock_guard lock{mutex_};
+    stats = ended_;
+  }
+  stats.bus = name;
+  stats.incarnation = incarnation;
+  for (const auto& part : parts()) part->add_to(stats);
+  if (links) {
+    for (const SinkStats& sink : links->stats()) merge(stats, sink);
+  }
+  stats.requests_sent = calls->sent.load(std::memory_order_relaxed);
+  stats.requests_ok = calls->ok.load(std::memory_order_relaxed);
+  stats.requests_failed = calls->failed.load(std::memory_order_relaxed);
+  const std::uint64_t ended = stats.requests_ok + stats.requests_failed;
+  stats.requests_pending = stats.requests_sent > ended ? stats.requests_sent - ended : 0;
+  stats.payload_memory_bytes = memory->bytes_used();
+  stats.payload_memory_bytes_max = memory->bytes_max();
+  stats.handler_exceptions = handler_exceptions_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+void merge(Stats& stats, const SinkStats& sink) {
+  const auto same = std::find_if(stats.sinks.begin(), stats.sinks.end(), [&sink](const SinkStats& other) {
+    return other.name == sink.name && other.kind == sink.kind && other.peer == sink.peer;
+  });
+  if (same == stats.sinks.end()) {
+    stats.sinks.push_back(sink);
+    return;
+  }
+  same->offered += sink.offered;
+  same->delivered += sink.delivered;
+  same->waiting += sink.waiting;
+  same->in_transit += sink.in_transit;
+  same->refused += sink.refused;
+  for (std::size_t i = 0; i < drop_reasons; ++i) same->dropped.by_reason[i] += sink.dropped.by_reason[i];
+}
+
+void merge(Stats& stats, const TopicStats& topic) {
+  const auto same = std::find_if(stats.topics.begin(), stats.topics.end(),
+                                 [&topic](const TopicStats& other) { return other.name == topic.name; });
+  if (same == stats.topics.end()) {
+    stats.topics.push_back(topic);
+    return;
+  }
+  same->published += topic.published;
+  same->payload_bytes += topic.payload_bytes;
+  if (same->type.empty()) same->type = topic.type;
+}
+
+Result<std::shared_ptr<BusCore>> open_bus(BusOptions options, std::uint32_t version) {
+  if (version != header_version)
+    return Error{ErrorCode::version_mismatch, "the program was built with the headers of another version of the "
+                                              "library; rebuild it"};
+  return BusCore::make(std::move(options));
+}
+
+Result<void> attach(BusCore& core, std::unique_ptr<Transport> transport) {
+  if (!transport) return Error{ErrorCode::invalid_option, "attach() needs a transport"};
+  if (core.refuses()) return closed_handle();
+  return core.far_side->attach(std::move(transport));
+}
+
+Stats stats_of(const BusCore& core) { return core.stats(); }
+std::string_view name_of(const BusCore& core) noexcept { return core.name; }
+Executor& executor_of(BusCore& core) noexcept { return *core.executor; }
+Report drain(BusCore& core, Duration duration) { return core.drain(duration); }
+Report close(BusCore& core, Duration duration) { return core.close(duration); }
+
+}  // namespace detail
+
+Bus& Bus::operator=(Bus&& other) noexcept {
+  if (this == &other) return *this;
+  if (core_) static_cast<void>(detail::close(*core_, std::chrono::seconds{5}));
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+Bus::~Bus() {
+  if (core_) static_cast<void>(detail::close(*core_, std::chrono::seconds{5}));
+}
+
+}  // namespace midplane::inline v0

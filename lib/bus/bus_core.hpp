@@ -1,0 +1,108 @@
+#pragma once
+/// Wires the rooms of one bus together; holds no algorithm. Handles keep it alive, `close` ends what it does.
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <midplane/bus.hpp>
+
+#include "base/parking.hpp"
+#include "call/correlator.hpp"
+#include "call/service_route.hpp"
+#include "exec/condition.hpp"
+#include "link/links.hpp"
+#include "route/topics.hpp"
+#include "wire/payload_memory.hpp"
+
+namespace midplane::inline v0::detail {
+
+class FarSide;
+
+enum class Phase : std::uint8_t { open, draining, closed };
+
+/// Something that a bus made and has to end: publisher, subscription, client, server, timer.
+class Part {
+ public:
+  virtual ~Part() = default;
+  /// Takes no new work; what waits is still handled.
+  virtual void refuse_new() noexcept = 0;
+  /// Ends it without waiting.
+  virtual void begin_close() noexcept = 0;
+  /// The runner whose handler has to be waited for; null: none.
+  [[nodiscard]] virtual mailbox::Runner* runner() noexcept { return nullptr; }
+  virtual void add_to(Stats& stats) const = 0;
+};
+
+class BusCore : public std::enable_shared_from_this<BusCore> {
+ public:
+  static Result<std::shared_ptr<BusCore>> make(BusOptions options);
+  ~BusCore();
+
+  [[nodiscard]] bool refuses() const noexcept { return phase.load(std::memory_order_acquire) != Phase::open; }
+
+  /// Parts register themselves; a part that leaves hands over its counters.
+  void enrol(const std::shared_ptr<Part>& part);
+  void dismiss(Part& part) noexcept;
+  std::vector<std::shared_ptr<Part>> parts() const;
+
+  std::uint32_t next_id() noexcept { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  void log(LogLevel level, std::string_view code, std::string_view message, std::string_view action,
+           std::initializer_list<LogField> fields) const noexcept;
+  void event(EventKind kind, std::string_view name, std::string_view detail) const noexcept;
+  void handler_threw(std::string_view name, std::string_view what) noexcept;
+  [[nodiscard]] bool inside_handler() const noexcept;
+  /// Peers came, went or told something: whoever waits for readiness looks again.
+  void peers_changed() noexcept;
+  [[nodiscard]] bool still_reaching() const noexcept { return links && !links->settled(); }
+
+  Report drain(Duration duration);
+  Report close(Duration duration);
+  Stats stats() const;
+
+  std::string name;
+  std::string incarnation;
+  std::shared_ptr<Executor> executor;
+  bool own_executor = false;
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<Random> random;
+  Limits limits;
+  std::shared_ptr<LogSink> log_sink;
+  std::shared_ptr<EventSink> event_sink;
+  std::vector<std::shared_ptr<Interceptor>> interceptors;
+
+  wire::PayloadMemory* memory = nullptr;
+  std::unique_ptr<route::Topics> topics;
+  std::unique_ptr<call::Services> services;
+  std::unique_ptr<FarSide> far_side;
+  std::shared_ptr<link::Links> links;
+  std::shared_ptr<call::CallCounters> calls = std::make_shared<call::CallCounters>();
+  std::atomic<Phase> phase{Phase::open};
+
+ private:
+  BusCore() = default;
+  void begin_close() noexcept;
+  /// What has to wait for others; empty `stuck` when everything ended by `until` (steady time).
+  std::string finish_close(Instant until) noexcept;
+  void look_if_drained() noexcept;
+  [[nodiscard]] bool all_idle() const;
+  Report report(bool complete, std::string stuck) const;
+
+  std::atomic<std::uint32_t> ids_{0};
+  std::atomic<std::uint64_t> handler_exceptions_{0};
+  std::atomic<bool> drained_told_{false};
+  std::atomic<bool> finished_{false};
+  exec::Condition idle_;
+  mutable std::mutex mutex_;
+  std::map<Part*, std::weak_ptr<Part>> parts_;
+  Stats ended_;  ///< counters of parts that left
+};
+
+/// Adds the counters of a sink to those of the same name, kind and peer.
+void merge(Stats& stats, const SinkStats& sink);
+void merge(Stats& stats, const TopicStats& topic);
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,169 @@
+#include "bus/client_core.hpp"
+
+#include <midplane/policy/in_turn.hpp>
+
+#include "bus/errand.hpp"
+#include "bus/far_side.hpp"
+
+namespace midplane::inline v0::detail {
+namespace {
+
+call::Call& call_of(void* call) noexcept { return *static_cast<call::Call*>(call); }
+
+}  // namespace
+
+Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& core, std::string_view service,
+                                                const TypeInfo& question, const TypeInfo& answer,
+                                                ServiceDefaults defaults, ClientOptions options) {
+  if (core->refuses()) return closed_handle();
+  const Duration timeout = options.timeout.value_or(defaults.timeout);
+  if (timeout.count() <= 0) return Error{ErrorCode::invalid_option, "ClientOptions::timeout is above zero"};
+  if (options.pending == 0 || options.pending > call::pending_max_limit)
+    return Error{ErrorCode::invalid_option, "ClientOptions::pending is 1 to 65536"};
+  auto route = core->services->open(service);
+  if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
+  if (auto stated = route->state_types(question, answer); !stated) return stated.error();
+  wire::Depot* depot = core->memory->open_depot();
+  if (!depot) return Error{ErrorCode::no_memory, "no memory for another client"};
+  call::AskerOptions asker;
+  asker.route = std::move(route);
+  asker.executor = core->executor;
+  asker.clock = core->clock;
+  asker.balancer = options.balancer ? options.balancer : in_turn();
+  asker.interceptors = std::move(options.interceptors);
+  asker.counters = core->calls;
+  asker.pending_max = options.pending;
+  if (options.wait_for_peers) {
+    asker.still_reaching = [weak = std::weak_ptr{core}] {
+      const auto bus = weak.lock();
+      return bus && !bus->refuses() && bus->still_reaching();
+    };
+  }
+  auto client = std::make_shared<ClientCore>(core, depot, timeout, std::move(asker));
+  core->enrol(client);
+  return client;
+}
+
+Sender& sender_of(ClientCore& core) noexcept { return core.sender; }
+
+PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, const RequestOptions& options,
+                      bool streaming) noexcept {
+  auto finished = draft.finish();
+  if (!finished) return PendingHandle{finished.error()};
+  auto* envelope = static_cast<wire::Envelope*>(*finished);
+  const Duration timeout = options.timeout.value_or(core->timeout);
+  Result<void> valid = core->refuses.load(std::memory_order_acquire) ? Result<void>{closed_handle()}
+                                                                     : apply_headers(*envelope, options.headers);
+  if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "RequestOptions::timeout is above zero"};
+  if (!valid) {
+    release(envelope);
+    return PendingHandle{valid.error()};
+  }
+  auto call = core->asker->ask(envelope, timeout, streaming);
+  if (!call) return PendingHandle{call.error()};
+  return PendingHandle{core, *call};
+}
+
+Result<void> wait_server(ClientCore& core, Duration duration) {
+  call::ServiceRoute& route = core.asker->route();
+  auto waited = route.condition.wait(*core.bus->executor, *core.bus->clock, duration,
+                                     [&] { return route.has_server() || core.bus->refuses(); });
+  if (waited && core.bus->refuses()) return closed_handle();
+  return waited;
+}
+
+void when_server(ClientCore& core, Function<void(Result<void>)> fn) {
+  call::ServiceRoute& route = core.asker->route();
+  BusCore* bus = core.bus.get();
+  route.condition.when([&route, bus] { return route.has_server() || bus->refuses(); },
+                       [bus, fn = std::move(fn)]() mutable {
+                         post(*bus, "server", [bus, fn = std::move(fn)]() mutable {
+                           fn(bus->refuses() ? Result<void>{closed_handle()} : ok());
+                         });
+                       });
+}
+
+Policy policy_of(const ClientCore& core) noexcept { return Policy{core.timeout, 1}; }
+
+PendingHandle& PendingHandle::operator=(PendingHandle&& other) noexcept {
+  if (this == &other) return *this;
+  drop();
+  client_ = std::move(other.client_);
+  call_ = std::exchange(other.call_, nullptr);
+  error_ = std::move(other.error_);
+  return *this;
+}
+
+PendingHandle::~PendingHandle() { drop(); }
+
+void PendingHandle::drop() noexcept {
+  if (call_) client_->asker->correlator().drop(call_of(std::exchange(call_, nullptr)));
+}
+
+bool PendingHandle::ready() const noexcept {
+  return !call_ || client_->asker->correlator().settled(call_of(call_));
+}
+
+Result<AnyMessage> PendingHandle::outcome() noexcept {
+  call::Outcome outcome = client_->asker->correlator().take(call_of(call_));
+  drop();
+  if (outcome.error) return std::move(*outcome.error);
+  return std::move(outcome.reply);
+}
+
+Result<AnyMessage> PendingHandle::get() noexcept {
+  if (error_) return *error_;
+  if (!call_) return closed_handle();
+  call::Correlator& calls = client_->asker->correlator();
+  call::Call& call = call_of(call_);
+  while (!calls.settled(call)) {
+    if (!exec::may_wait(calls.executor())) return exec::would_deadlock();
+    calls.sleep(call, Instant::never());
+  }
+  return outcome();
+}
+
+void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
+  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  // From here on the continuation holds the call; it ends it when it runs.
+  auto self = std::make_shared<PendingHandle>(std::move(*this));
+  call::Correlator& calls = self->client_->asker->correlator();
+  call::Call& call = call_of(self->call_);
+  calls.when_settled(call, [self = std::move(self), fn = std::move(fn)]() mutable { fn(self->outcome()); });
+}
+
+void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
+  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  client_->asker->correlator().when_settled(call_of(call_),
+                                            [this, fn = std::move(fn)]() mutable { fn(outcome()); });
+}
+
+Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcept {
+  if (error_) return *error_;
+  if (!call_) return closed_handle();
+  call::Correlator& calls = client_->asker->correlator();
+  call::Call& call = call_of(call_);
+  const Instant until = calls.clock().now() + duration;
+  while (true) {
+    if (AnyMessage item = calls.next_item(call)) return std::optional<AnyMessage>{std::move(item)};
+    if (calls.settled(call)) {
+      if (AnyMessage item = calls.next_item(call)) return std::optional<AnyMessage>{std::move(item)};
+      auto ended = outcome();
+      if (!ended) return (error_ = ended.error(), ended.error());
+      // A server that does not stream answers with one reply.
+      return *ended ? std::optional<AnyMessage>{std::move(*ended)} : std::nullopt;
+    }
+    if (calls.clock().now() >= until)
+      return Error{ErrorCode::timed_out, Fate::not_started, "no item came within the duration; the stream goes on"};
+    if (!exec::may_wait(calls.executor())) return exec::would_deadlock();
+    calls.sleep(call, until);
+  }
+}
+
+void PendingHandle::when_next(Function<void(Result<std::optional<AnyMessage>>)> fn) {
+  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  client_->asker->correlator().when_settled(call_of(call_),
+                                            [this, fn = std::move(fn)]() mutable { fn(next(Duration{0})); });
+}
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,126 @@
+#include <cstring>
+#include <new>
+
+#include "bus/sender.hpp"
+
+namespace midplane::inline v0::detail {
+namespace {
+
+wire::Envelope* whole(EnvelopeHead* head) noexcept { return static_cast<wire::Envelope*>(head); }
+
+/// What a first guess asks for: the smallest block, whole.
+constexpr std::size_t smallest_room = wire::block_bytes[0] - sizeof(wire::Envelope);
+
+}  // namespace
+
+Draft::Draft(Sender& sender, bool with_extra) noexcept : sender_{sender}, with_extra_{with_extra} {}
+
+Draft::~Draft() {
+  if (outgrown_) release(outgrown_);
+  if (envelope_) release(envelope_);
+}
+
+std::size_t Draft::room() const noexcept {
+  return with_extra_ ? wire::block_bytes[1] - sizeof(wire::Envelope) - ((sizeof(wire::Extra) + 15) & ~std::size_t{15})
+                     : smallest_room;
+}
+
+/// The end of the block is the end of the room: FlatBuffers are built downwards.
+std::uint8_t* Draft::allocate(std::size_t bytes) {
+  // A builder doubles its room before it knows that it needs it.
+  if (fault_ == ErrorCode{} && bytes > 2 * sender_.message_bytes_max + smallest_room) fault_ = ErrorCode::too_large;
+  if (fault_ == ErrorCode{}) {
+    if (wire::Envelope* envelope = sender_.depot->acquire(bytes, with_extra_, sender_.alone)) {
+      outgrown_ = envelope_;
+      envelope_ = envelope;
+      return reinterpret_cast<std::uint8_t*>(envelope->block() + envelope->capacity - bytes);
+    }
+    fault_ = ErrorCode::no_memory;
+  }
+  // A builder can not be told to stop: it goes on in plain memory and the publish answers the fault.
+  std::unique_ptr<std::uint8_t[]> larger{new (std::nothrow) std::uint8_t[bytes + 16]};
+  spill_.swap(larger);
+  spilled_ = std::move(larger);
+  return spill_.get();
+}
+
+void Draft::deallocate(std::uint8_t*, std::size_t) {
+  if (outgrown_) release(std::exchange(outgrown_, nullptr));
+  spilled_.reset();
+}
+
+void Draft::seal(const std::uint8_t* first, std::size_t size) noexcept {
+  if (fault_ == ErrorCode{} && size > sender_.message_bytes_max) fault_ = ErrorCode::too_large;
+  if (fault_ != ErrorCode{} || !envelope_) return;
+  envelope_->payload = reinterpret_cast<const std::byte*>(first);
+  envelope_->size = static_cast<std::uint32_t>(size);
+  sealed_ = true;
+}
+
+void Draft::copy(std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() > sender_.message_bytes_max) {
+    fault_ = ErrorCode::too_large;
+    return;
+  }
+  const std::size_t room = (bytes.size() + 15) & ~std::size_t{15};
+  std::uint8_t* block = allocate(room == 0 ? 16 : room);
+  if (fault_ != ErrorCode{}) return;
+  if (!bytes.empty()) std::memcpy(block, bytes.data(), bytes.size());
+  seal(block, bytes.size());
+}
+
+void Draft::adopt(Owned owned) noexcept {
+  if (owned.bytes.size() > sender_.message_bytes_max) fault_ = ErrorCode::too_large;
+  else if (!(envelope_ = sender_.depot->acquire(0, true, sender_.alone))) fault_ = ErrorCode::no_memory;
+  if (fault_ != ErrorCode{}) {
+    if (owned.release) owned.release();
+    return;
+  }
+  whole(envelope_)->extra->release = std::move(owned.release);
+  envelope_->payload = owned.bytes.data();
+  envelope_->size = static_cast<std::uint32_t>(owned.bytes.size());
+  sealed_ = true;
+}
+
+void Draft::share(const AnyMessage& message) noexcept {
+  if (!message) {
+    fault_ = ErrorCode::closed;
+    return;
+  }
+  if (!(envelope_ = sender_.depot->acquire(0, true, sender_.alone))) {
+    fault_ = ErrorCode::no_memory;
+    return;
+  }
+  acquire(message.envelope());
+  whole(envelope_)->extra->shares = message.envelope();
+  envelope_->payload = message.envelope()->payload;
+  envelope_->size = message.envelope()->size;
+  sealed_ = true;
+}
+
+Result<EnvelopeHead*> Draft::finish() noexcept {
+  if (fault_ == ErrorCode::too_large)
+    return Error{ErrorCode::too_large, "the payload is over Limits::message_bytes_max; raise it or send less at once"};
+  if (fault_ == ErrorCode::no_memory)
+    return Error{ErrorCode::no_memory, "the payload memory of the bus is used up; receivers hold it, or raise "
+                                       "Limits::payload_memory_bytes_max"};
+  if (fault_ == ErrorCode::closed) return Error{ErrorCode::closed, "the message to forward was moved from"};
+  if (!sealed_) return Error{ErrorCode::malformed, "the codec did not seal a payload"};
+  return std::exchange(envelope_, nullptr);
+}
+
+Error closed_handle() noexcept { return {ErrorCode::closed, "the bus or this handle is closed"}; }
+Error malformed_bytes() noexcept { return {ErrorCode::malformed, "the bytes are no valid value of the type"}; }
+
+Result<void> apply_headers(wire::Envelope& envelope, const Headers* headers) noexcept {
+  if (!headers) return ok();
+  if (auto valid = validate(*headers); !valid) return valid;
+  try {
+    envelope.extra->headers = new Headers{*headers};
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::no_memory, "no memory for the headers"};
+  }
+  return ok();
+}
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,23 @@
+#pragma once
+/// One callback of the user's on an executor, once; what it throws is caught and reported.
+
+#include "bus/bus_core.hpp"
+
+namespace midplane::inline v0::detail {
+
+/// Runs `fn` on the bus's executor. `about` names it in reports.
+void post(BusCore& bus, const char* about, Function<void()> fn);
+
+/// Runs `fn` here; catches and reports what it throws.
+template <class F>
+void guarded(BusCore& bus, std::string_view about, F&& fn) noexcept {
+  try {
+    fn();
+  } catch (const std::exception& thrown) {
+    bus.handler_threw(about, thrown.what());
+  } catch (...) {
+    bus.handler_threw(about, "an exception that is no std::exception");
+  }
+}
+
+}  // namespace midplane::inline v0::detail

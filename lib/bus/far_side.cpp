@@ -1,0 +1,328 @@
+#include "bus/far_side.hpp"
+
+#include "bus/errand.hpp"
+#include "bus/subscription_core.hpp"
+#include "wire/return_address.hpp"
+
+namespace midplane::inline v0::detail {
+namespace {
+
+wire::FarType far_type(const TypeInfo& type) { return {std::string{type.name}, type.fingerprint}; }
+
+/// Ids of far subscriptions stay apart from near ones.
+route::SubscriptionId far_id(link::PeerId peer, std::uint32_t id) noexcept {
+  return (static_cast<std::uint64_t>(peer) << 32) | id;
+}
+
+}  // namespace
+
+FarSide::FarSide(BusCore& bus) : bus_{bus}, incarnation_{bus.random->next(), bus.random->next()} {}
+
+FarSide::~FarSide() {
+  for (const auto& [id, peer] : peers_) leave_servers(*peer);
+}
+
+void FarSide::leave_servers(Known& peer) noexcept {
+  for (const auto& [runner, lane] : peer.services) {
+    runner->close_lane(*lane);
+    runner->unref();
+  }
+  peer.services.clear();
+}
+
+Result<void> FarSide::attach(std::unique_ptr<Transport> transport) {
+  if (!bus_.links) {
+    link::LinkOptions options;
+    options.bus = bus_.name;
+    options.incarnation = incarnation_;
+    options.message_bytes_max = bus_.limits.message_bytes_max;
+    auto links = link::Links::make(options, *this, *bus_.clock, *bus_.random, *bus_.executor, *bus_.memory);
+    if (!links) return Error{ErrorCode::no_memory, "no memory for links"};
+    bus_.links = std::move(links);
+    std::map<std::uint32_t, wire::SubscribeBody> told;
+    std::map<std::string, wire::OfferedBody> offers;
+    {
+      const std::lock_guard lock{mutex_};
+      told = our_subscriptions_;
+      offers = our_offers_;
+    }
+    for (const auto& [id, body] : told) {
+      if (auto added = bus_.links->add_subscription(body); !added) return added;
+    }
+    for (const auto& [name, body] : offers) {
+      if (auto added = bus_.links->add_service(body); !added) return added;
+    }
+  }
+  return bus_.links->attach(std::move(transport));
+}
+
+Result<void> FarSide::subscribe(const std::shared_ptr<SubscriptionCore>& subscription, const RawSubscription& what,
+                                const Queue& queue, const std::string& group) {
+  const wire::SubscribeBody body{subscription->id, what.pattern, far_type(*what.type), queue, group};
+  {
+    const std::lock_guard lock{mutex_};
+    subscriptions_[subscription->id] = subscription;
+    our_subscriptions_[subscription->id] = body;
+  }
+  return bus_.links ? bus_.links->add_subscription(body) : ok();
+}
+
+void FarSide::unsubscribe(std::uint32_t id) noexcept {
+  std::string pattern;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = our_subscriptions_.find(id);
+    if (found == our_subscriptions_.end()) return;
+    pattern = found->second.pattern;
+    our_subscriptions_.erase(found);
+    subscriptions_.erase(id);
+  }
+  if (bus_.links) bus_.links->remove_subscription(id);
+  routes_changed(pattern);
+}
+
+Result<void> FarSide::offer(std::string_view service, const TypeInfo& question, const TypeInfo& answer) {
+  const wire::OfferedBody body{std::string{service}, far_type(question), far_type(answer)};
+  {
+    const std::lock_guard lock{mutex_};
+    if (offered_[std::string{service}]++ != 0) return ok();
+    our_offers_[std::string{service}] = body;
+  }
+  return bus_.links ? bus_.links->add_service(body) : ok();
+}
+
+void FarSide::withdraw(std::string_view service) noexcept {
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = offered_.find(service);
+    if (found == offered_.end() || --found->second > 0) return;
+    offered_.erase(found);
+    our_offers_.erase(std::string{service});
+  }
+  if (bus_.links) bus_.links->remove_service(service);
+}
+
+Result<void> FarSide::wait_ready(std::uint32_t id, Duration duration) {
+  auto waited = readiness.wait(*bus_.executor, *bus_.clock, duration, [this, id] {
+    return bus_.refuses() || !bus_.links || bus_.links->readiness(id).outstanding == 0;
+  });
+  if (waited && bus_.refuses()) return closed_handle();
+  return waited;
+}
+
+void FarSide::when_ready(std::uint32_t id, Function<void(Result<void>)> fn) {
+  readiness.when([this, id] { return bus_.refuses() || !bus_.links || bus_.links->readiness(id).outstanding == 0; },
+                 [this, fn = std::move(fn)]() mutable {
+                   post(bus_, "confirmed", [this, fn = std::move(fn)]() mutable {
+                     fn(bus_.refuses() ? Result<void>{closed_handle()} : ok());
+                   });
+                 });
+}
+
+std::shared_ptr<FarSide::Known> FarSide::known(link::PeerId peer) noexcept {
+  const std::lock_guard lock{mutex_};
+  auto& entry = peers_[peer];
+  if (!entry) entry = std::make_shared<Known>();
+  return entry;
+}
+
+void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
+  known(peer.id)->name = peer.name;
+  bus_.log(LogLevel::info, "link.peer_up", "a link is up", {}, {{"peer", peer.name}, {"endpoint", peer.endpoint}});
+  bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
+  bus_.peers_changed();
+}
+
+void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
+  std::shared_ptr<Known> gone;
+  std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = peers_.find(peer.id);
+    if (found != peers_.end()) {
+      gone = std::move(found->second);
+      peers_.erase(found);
+    }
+    for (const auto& [id, weak] : subscriptions_) {
+      if (auto subscription = weak.lock()) subscribers.push_back(std::move(subscription));
+    }
+  }
+  if (gone) {
+    for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
+    for (const auto& [name, sink] : gone->serves) bus_.services->open(name)->remove(*sink);
+    leave_servers(*gone);
+  }
+  bus_.log(LogLevel::warning, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
+           {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
+  bus_.event(EventKind::peer_lost, peer.name, why.message());
+  for (const auto& subscription : subscribers) {
+    SubscriptionEvent event;
+    event.kind = EventKind::peer_lost;
+    event.peer = peer.name;
+    event.detail = why.message();
+    subscription->tell(std::move(event));
+  }
+  routes_changed(">");
+  bus_.peers_changed();
+}
+
+void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcept {
+  bus_.log(LogLevel::error, "link.peer_refused", "a peer and this bus will not talk to each other",
+           "compare versions and addresses", {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
+  bus_.event(EventKind::peer_refused, peer.name.empty() ? peer.endpoint : peer.name, why.message());
+  bus_.peers_changed();
+}
+
+Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept {
+  const auto entry = known(peer);
+  const route::SubscriptionId id = far_id(peer, subscription.id);
+  entry->subscriptions[subscription.id] = id;
+  bus_.topics->subscribe_far({id, subscription.pattern,
+                              [links = bus_.links, peer](const route::TopicRoute& route) -> std::shared_ptr<wire::Sink> {
+                                static constexpr TypeInfo raw{};
+                                auto sink = links->topic_sink(peer, route.name()->text, route.type ? *route.type : raw);
+                                if (!sink) return nullptr;
+                                return std::move(*sink);
+                              }});
+  routes_changed(subscription.pattern);
+  return ok();
+}
+
+void FarSide::peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept {
+  const auto entry = known(peer);
+  const auto found = entry->subscriptions.find(id);
+  if (found == entry->subscriptions.end()) return;
+  bus_.topics->unsubscribe_far(found->second);
+  entry->subscriptions.erase(found);
+  routes_changed(">");
+}
+
+void FarSide::subscription_confirmed(std::uint32_t id, link::PeerId peer) noexcept {
+  std::shared_ptr<SubscriptionCore> subscription;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = subscriptions_.find(id); found != subscriptions_.end()) subscription = found->second.lock();
+  }
+  const auto entry = known(peer);
+  if (subscription) {
+    SubscriptionEvent event;
+    event.kind = EventKind::confirmed;
+    event.peer = entry->name;
+    bus_.event(EventKind::confirmed, subscription->box().name(), entry->name);
+    subscription->tell(std::move(event));
+  }
+  readiness.changed(*bus_.executor);
+}
+
+void FarSide::subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept {
+  std::shared_ptr<SubscriptionCore> subscription;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = subscriptions_.find(id); found != subscriptions_.end()) subscription = found->second.lock();
+  }
+  if (subscription) {
+    SubscriptionEvent event;
+    event.kind = EventKind::peer_refused;
+    event.peer = known(peer)->name;
+    event.detail = why.message();
+    subscription->tell(std::move(event));
+  }
+  readiness.changed(*bus_.executor);
+}
+
+void FarSide::peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept {
+  const auto entry = known(peer);
+  for (const std::string& name : changes.withdrawn) {
+    const auto found = entry->serves.find(name);
+    if (found == entry->serves.end()) continue;
+    bus_.services->open(name)->remove(*found->second);
+    entry->serves.erase(found);
+  }
+  for (const wire::OfferedBody& offered : changes.offered) {
+    auto sink = bus_.links->service_sink(peer, offered.service);
+    auto route = bus_.services->open(offered.service);
+    if (!sink || !route || entry->serves.contains(offered.service)) continue;
+    route->add(*sink);
+    entry->serves.emplace(offered.service, std::move(*sink));
+  }
+  bus_.peers_changed();
+}
+
+void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
+                              bool retained) noexcept {
+  const auto entry = known(peer);
+  auto& outlet = entry->topics[topic.name];
+  if (!outlet) {
+    auto route = bus_.topics->open(topic.name->text);
+    if (!route) return release(message);
+    outlet = std::make_unique<route::Outlet>(std::move(route), true);
+  }
+  static_cast<void>(retained);
+  outlet->refresh();
+  route::Wakes wakes;
+  outlet->offer(message, *bus_.clock, wakes);
+  wakes.tell();
+}
+
+void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexcept {
+  wire::Extra& extra = *request->extra;
+  std::vector<call::NearServer> servers;
+  std::vector<std::shared_ptr<wire::Sink>> others;
+  const auto route = bus_.services->find(request->name->text);
+  if (route) route->read(servers, others);
+  const auto entry = known(peer);
+  bool taken = false;
+  for (const call::NearServer& server : servers) {
+    if (!taken && !server.runner->closing()) taken = give(*entry, server.runner, request);
+    server.runner->unref();
+  }
+  if (taken) return;
+  extra.return_address->fail(extra.correlation, servers.empty()
+                                                    ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
+                                                    : Error{ErrorCode::busy, "every server's queue is full; try again later"});
+  release(request);
+}
+
+/// Puts a far request into a near server's queue; false when it is full.
+bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept {
+  auto& lane = peer.services[runner];
+  if (!lane) {
+    lane = runner->open_lane();
+    if (!lane) return false;
+    runner->ref();
+  }
+  if (!lane->reserve(request->size)) return false;
+  lane->count_offered();
+  if (lane->push(request)) runner->list(*lane);
+  return true;
+}
+
+void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept {
+  const auto entry = known(peer);
+  Event event{};
+  event.kind = EventKind::gap;
+  event.name = topic.name->text;
+  event.detail = entry->name;
+  event.first = first;
+  event.last = last;
+  event.at = bus_.clock->now();
+  if (bus_.event_sink) bus_.event_sink->event(event);
+  std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
+  {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [id, weak] : subscriptions_) {
+      auto subscription = weak.lock();
+      if (subscription && matches(subscription->box().name(), topic.name->text)) subscribers.push_back(std::move(subscription));
+    }
+  }
+  for (const auto& subscription : subscribers)
+    subscription->tell({EventKind::gap, topic.name->text, entry->name, {}, first, last});
+}
+
+void FarSide::routes_changed(std::string_view pattern) noexcept {
+  bus_.topics->for_each([&](route::TopicRoute& route) {
+    if (matches(pattern, route.name()->text)) route.matched.changed(*bus_.executor);
+  });
+}
+
+}  // namespace midplane::inline v0::detail

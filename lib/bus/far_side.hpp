@@ -1,0 +1,74 @@
+#pragma once
+/// What this bus has to do with other ones: joins the links to routes and services. Answers the links' calls.
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "bus/bus_core.hpp"
+#include "route/outlet.hpp"
+
+namespace midplane::inline v0::detail {
+
+class SubscriptionCore;
+
+class FarSide final : public link::Host {
+ public:
+  explicit FarSide(BusCore& bus);
+  ~FarSide();
+
+  [[nodiscard]] const wire::Incarnation& incarnation() const noexcept { return incarnation_; }
+  Result<void> attach(std::unique_ptr<Transport> transport);
+
+  // Near handles, told to every peer.
+  Result<void> subscribe(const std::shared_ptr<SubscriptionCore>& subscription, const RawSubscription& what,
+                         const Queue& queue, const std::string& group);
+  void unsubscribe(std::uint32_t id) noexcept;
+  Result<void> offer(std::string_view service, const TypeInfo& question, const TypeInfo& answer);
+  void withdraw(std::string_view service) noexcept;
+
+  /// Every peer that can be reached has answered the subscription.
+  Result<void> wait_ready(std::uint32_t id, Duration duration);
+  void when_ready(std::uint32_t id, Function<void(Result<void>)> fn);
+  exec::Condition readiness;
+
+  // link::Host
+  void peer_up(const link::PeerInfo& peer) noexcept override;
+  void peer_lost(const link::PeerInfo& peer, const Error& why) noexcept override;
+  void peer_refused(const link::PeerInfo& peer, const Error& why) noexcept override;
+  Result<void> peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept override;
+  void peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept override;
+  void subscription_confirmed(std::uint32_t id, link::PeerId peer) noexcept override;
+  void subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept override;
+  void peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept override;
+  void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
+                       bool retained) noexcept override;
+  void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
+  void gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept override;
+
+ private:
+  /// What a peer has with us; its calls come one at a time.
+  struct Known {
+    std::string name;
+    std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
+    std::map<std::string, std::shared_ptr<wire::Sink>, std::less<>> serves;
+    std::map<const wire::Name*, std::unique_ptr<route::Outlet>> topics;     ///< into our routes
+    std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
+  };
+  std::shared_ptr<Known> known(link::PeerId peer) noexcept;
+  static bool give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept;
+  static void leave_servers(Known& peer) noexcept;
+  void routes_changed(std::string_view pattern) noexcept;
+
+  BusCore& bus_;
+  const wire::Incarnation incarnation_;
+  std::mutex mutex_;
+  std::map<link::PeerId, std::shared_ptr<Known>> peers_;
+  std::map<std::uint32_t, std::weak_ptr<SubscriptionCore>> subscriptions_;
+  // What every peer is told, also one that comes later.
+  std::map<std::uint32_t, wire::SubscribeBody> our_subscriptions_;
+  std::map<std::string, wire::OfferedBody> our_offers_;
+  std::map<std::string, int, std::less<>> offered_;  ///< servers of ours per service
+};
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,239 @@
+#include "bus/publisher_core.hpp"
+
+#include "bus/errand.hpp"
+
+#include <time.h>
+
+namespace midplane::inline v0::detail {
+namespace {
+
+/// Names the calling thread for as long as it lives.
+const void* this_thread() noexcept {
+  static thread_local const char here = 0;
+  return &here;
+}
+
+std::int64_t wall_clock() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<route::TopicRoute> route,
+                             const TypeInfo& type, PublisherOptions options, wire::Depot* depot)
+    : sender{*owner->memory, depot, options.one_thread, owner->limits.message_bytes_max},
+      bus{std::move(owner)},
+      options_{options} {
+  if (!route) return;
+  {
+    const std::lock_guard ordered{route->ordered()};
+    ++route->publishers;
+    if (options_.retain) ++route->retainers;
+  }
+  one_ = std::make_unique<Way>(std::move(route), type);
+}
+
+PublisherCore::~PublisherCore() {
+  bus->dismiss(*this);
+  if (!one_) return;
+  route::TopicRoute& route = one_->outlet.route();
+  const std::lock_guard ordered{route.ordered()};
+  --route.publishers;
+  if (options_.retain && --route.retainers == 0) route.retain(nullptr);
+}
+
+/// A second caller waits; the thread that waits inside `send` for room, and drives handlers meanwhile, must not.
+Result<void> PublisherCore::lock() noexcept {
+  if (options_.one_thread) return ok();
+  if (!flag_.try_lock()) {
+    if (blocked_.load(std::memory_order_relaxed) == this_thread())
+      return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
+    flag_.lock();
+  }
+  return ok();
+}
+
+void PublisherCore::unlock() noexcept {
+  if (!options_.one_thread) flag_.unlock();
+}
+
+Result<void> PublisherCore::prepare(wire::Envelope& envelope, std::string_view topic,
+                                    const PublishOptions& options) noexcept {
+  if (envelope.extra) {
+    if (auto applied = apply_headers(envelope, options.headers); !applied) return applied;
+    if (options.ttl.count() > 0) envelope.extra->deadline = bus->clock->now() + options.ttl;
+  }
+  if (options_.stamp) envelope.sent_at = wall_clock();
+  const Crossing crossing{CrossingKind::publish, topic, options.headers, {}, 1, {}};
+  for (std::size_t i = 0; i < bus->interceptors.size(); ++i) {
+    const auto refused = bus->interceptors[i]->enter(crossing).refused();
+    if (!refused) continue;
+    const Error error{*refused, "an interceptor refused the publish"};
+    while (i-- > 0) bus->interceptors[i]->leave(crossing, &error);
+    return error;
+  }
+  return ok();
+}
+
+void PublisherCore::leave(std::string_view topic, const Error* error) noexcept {
+  const Crossing crossing{CrossingKind::publish, topic, nullptr, {}, 1, {}};
+  for (auto it = bus->interceptors.rbegin(); it != bus->interceptors.rend(); ++it) (*it)->leave(crossing, error);
+}
+
+Result<Published> PublisherCore::publish(Draft& draft, const PublishOptions& options) noexcept {
+  auto finished = draft.finish();
+  if (!finished) return finished.error();
+  auto* envelope = static_cast<wire::Envelope*>(*finished);
+  const std::string_view topic = one_->outlet.route().name()->text;
+  if (auto prepared = prepare(*envelope, topic, options); !prepared) {
+    release(envelope);
+    return prepared.error();
+  }
+  if (auto locked = lock(); !locked) {
+    release(envelope);
+    return locked.error();
+  }
+  route::Wakes wakes;
+  auto published = send(*one_, envelope, wakes);
+  unlock();
+  wakes.tell();
+  if (!bus->interceptors.empty()) leave(topic, published ? nullptr : &published.error());
+  return published;
+}
+
+Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
+                                            const PublishOptions& options) noexcept {
+  auto finished = draft.finish();
+  if (!finished) return finished.error();
+  auto* envelope = static_cast<wire::Envelope*>(*finished);
+  if (auto prepared = prepare(*envelope, topic, options); !prepared) {
+    release(envelope);
+    return prepared.error();
+  }
+  if (auto locked = lock(); !locked) {
+    release(envelope);
+    return locked.error();
+  }
+  route::Wakes wakes;
+  auto way = way_to(topic, type);
+  if (!way) release(envelope);
+  Result<Published> published = way ? send(**way, envelope, wakes) : Result<Published>{way.error()};
+  unlock();
+  wakes.tell();
+  if (!bus->interceptors.empty()) leave(topic, published ? nullptr : &published.error());
+  return published;
+}
+
+Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type) {
+  if (const auto found = ways_.find(topic); found != ways_.end()) return found->second.get();
+  auto route = bus->topics->open(topic);
+  if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
+  if (auto stated = bus->topics->state_type(*route, type); !stated) return stated.error();
+  auto way = std::make_unique<Way>(std::move(route), type);
+  Way* made = way.get();
+  const std::lock_guard shape{ways_mutex_};
+  ways_.emplace(topic, std::move(way));
+  return made;
+}
+
+Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept {
+  if (refuses_) {
+    release(envelope);
+    return closed_handle();
+  }
+  route::TopicRoute& route = way.outlet.route();
+  const std::uint32_t size = envelope->size;
+  envelope->name = route.name();
+  envelope->sequence = sequence_ + 1;
+  std::unique_lock<std::mutex> ordered;
+  if (options_.retain) {
+    ordered = std::unique_lock{route.ordered()};
+    // The value is replaced before anybody is offered it; a joiner waits for both.
+    route.retain(envelope);
+  }
+  if (!(options_.retain ? way.outlet.refresh_ordered() : way.outlet.refresh()))
+    bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription is not reached yet",
+             "free memory or use shorter queues", {{"topic", route.name()->text}});
+  if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
+  const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes);
+  if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
+  if (offering.full) {
+    release(envelope);
+    return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
+  }
+  ++sequence_;
+  mailbox::bump(way.published);
+  way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
+  return Published{offering.sinks, offering.queued, offering.dropped, offering.would_deadlock};
+}
+
+void PublisherCore::refuse_new() noexcept {
+  if (options_.one_thread) return;  // its only thread sees the bus's phase
+  if (!flag_.try_lock()) {
+    if (blocked_.load(std::memory_order_relaxed) == this_thread()) return;
+    flag_.lock();
+  }
+  refuses_ = true;
+  flag_.unlock();
+}
+
+void PublisherCore::add_to(Stats& stats) const {
+  const auto add = [&stats](const std::string& name, const Way& way) {
+    merge(stats, TopicStats{name, std::string{way.type->name}, way.published.load(std::memory_order_relaxed),
+                            way.payload_bytes.load(std::memory_order_relaxed)});
+  };
+  if (one_) add(const_cast<Way&>(*one_).outlet.route().name()->text, *one_);
+  const std::lock_guard shape{ways_mutex_};
+  for (const auto& [name, way] : ways_) add(name, *way);
+}
+
+Sender& sender_of(PublisherCore& core) noexcept { return core.sender; }
+
+Result<Published> publish(PublisherCore& core, Draft& draft, const PublishOptions& options) noexcept {
+  return core.publish(draft, options);
+}
+
+Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
+                             const PublishOptions& options) noexcept {
+  return core.publish_to(topic, type, draft, options);
+}
+
+Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
+  route::TopicRoute* route = core.route();
+  if (core.bus->refuses()) return closed_handle();
+  return route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
+                             [route, n] { return route->subscriptions() >= n; });
+}
+
+void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn) {
+  route::TopicRoute* route = core.route();
+  route->matched.when([route, n, bus = core.bus.get()] { return bus->refuses() || route->subscriptions() >= n; },
+                      [bus = core.bus, fn = std::move(fn)]() mutable {
+                        BusCore& here = *bus;
+                        post(here, "matched", [bus = std::move(bus), fn = std::move(fn)]() mutable {
+                          fn(bus->refuses() ? Result<void>{closed_handle()} : ok());
+                        });
+                      });
+}
+
+Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusCore>& core, std::string_view topic,
+                                                      const TypeInfo& type, PublisherOptions options) {
+  if (core->refuses()) return closed_handle();
+  std::shared_ptr<route::TopicRoute> route;
+  if (!topic.empty()) {
+    route = core->topics->open(topic);
+    if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
+    if (auto stated = core->topics->state_type(*route, type); !stated) return stated.error();
+  } else if (options.retain) {
+    return Error{ErrorCode::invalid_option, "a Publisher that names its topic per call can not retain"};
+  }
+  wire::Depot* depot = core->memory->open_depot();
+  if (!depot) return Error{ErrorCode::no_memory, "no memory for another publisher"};
+  auto publisher = std::make_shared<PublisherCore>(core, std::move(route), type, options, depot);
+  core->enrol(publisher);
+  return publisher;
+}
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,56 @@
+#pragma once
+/// The inside of a Publisher: its flag, its pooled memory, its outlets.
+
+#include <map>
+
+#include "bus/bus_core.hpp"
+#include "bus/sender.hpp"
+#include "route/outlet.hpp"
+
+namespace midplane::inline v0::detail {
+
+class PublisherCore final : public Part {
+ public:
+  /// Without a route it names the topic per call.
+  PublisherCore(std::shared_ptr<BusCore> bus, std::shared_ptr<route::TopicRoute> route, const TypeInfo& type,
+                PublisherOptions options, wire::Depot* depot);
+  ~PublisherCore() override;
+
+  Result<Published> publish(Draft& draft, const PublishOptions& options) noexcept;
+  Result<Published> publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
+                               const PublishOptions& options) noexcept;
+
+  void refuse_new() noexcept override;
+  void begin_close() noexcept override { refuse_new(); }
+  void add_to(Stats& stats) const override;
+
+  Sender sender;
+  const std::shared_ptr<BusCore> bus;
+  [[nodiscard]] route::TopicRoute* route() noexcept { return one_ ? &one_->outlet.route() : nullptr; }
+
+ private:
+  struct Way {
+    Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type) : outlet{std::move(route), false}, type{&type} {}
+    route::Outlet outlet;
+    const TypeInfo* type;
+    std::atomic<std::uint64_t> published{0};
+    std::atomic<std::uint64_t> payload_bytes{0};
+  };
+  Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
+  Result<Way*> way_to(std::string_view topic, const TypeInfo& type);
+  Result<void> lock() noexcept;
+  void unlock() noexcept;
+  Result<Published> send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept;
+  void leave(std::string_view topic, const Error* error) noexcept;
+
+  const PublisherOptions options_;
+  base::Flag flag_;
+  std::atomic<const void*> blocked_{nullptr};  ///< the thread that waits for room inside `send`
+  bool refuses_ = false;
+  std::uint64_t sequence_ = 0;
+  std::unique_ptr<Way> one_;
+  mutable std::mutex ways_mutex_;  ///< the map's shape; the flag is held by whoever changes it
+  std::map<std::string, std::unique_ptr<Way>, std::less<>> ways_;
+};
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,216 @@
+#include "bus/bus_core.hpp"
+#include "bus/far_side.hpp"
+#include "bus/sender.hpp"
+#include "mailbox/runner.hpp"
+#include "wire/return_address.hpp"
+
+namespace midplane::inline v0::detail {
+
+/// The inside of a Server.
+class ServerCore final : public Part {
+ public:
+  ServerCore(std::shared_ptr<BusCore> owner, std::shared_ptr<call::ServiceRoute> served, wire::Depot* depot)
+      : sender{*owner->memory, depot, false, owner->limits.message_bytes_max},
+        bus{std::move(owner)},
+        route{std::move(served)},
+        id{bus->next_id()} {}
+  ~ServerCore() override {
+    end();
+    bus->dismiss(*this);
+    if (run) run->unref();
+  }
+
+  void end() noexcept {
+    if (ended_.exchange(true) || !run) return;
+    route->remove(id);
+    bus->far_side->withdraw(route->name()->text);
+    run->close(DropReason::unsubscribed);
+    route->condition.changed(*bus->executor);
+    if (!bus->inside_handler()) run->wait_stopped(Duration::max());
+  }
+  void refuse_new() noexcept override {}
+  void begin_close() noexcept override {
+    if (run) run->close(DropReason::closed);
+  }
+  [[nodiscard]] mailbox::Runner* runner() noexcept override { return run; }
+  void add_to(Stats& stats) const override {
+    if (run) merge(stats, run->stats("server"));
+  }
+
+  Sender sender;
+  const std::shared_ptr<BusCore> bus;
+  const std::shared_ptr<call::ServiceRoute> route;
+  const std::uint32_t id;
+  mailbox::Runner* run = nullptr;
+
+ private:
+  std::atomic<bool> ended_{false};
+};
+
+namespace {
+
+wire::Extra& extra_of(const AnyMessage& request) noexcept { return *wire::envelope_of(request)->extra; }
+
+/// The interceptors around one request served.
+std::optional<Error> enter(BusCore& bus, const AnyMessage& request, const Crossing& crossing) noexcept {
+  static_cast<void>(request);
+  for (std::size_t i = 0; i < bus.interceptors.size(); ++i) {
+    const auto refused = bus.interceptors[i]->enter(crossing).refused();
+    if (!refused) continue;
+    const Error error{*refused, "an interceptor of the server refused the request"};
+    while (i-- > 0) bus.interceptors[i]->leave(crossing, &error);
+    return error;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, std::string_view service,
+                                          const TypeInfo& question, const TypeInfo& answer,
+                                          bool (*verify)(std::span<const std::byte>) noexcept, RawHandler handler,
+                                          Queue default_queue, ServeOptions options) {
+  if (core->refuses()) return closed_handle();
+  Queue queue = options.queue.value_or(default_queue);
+  queue.overflow = Overflow::drop_newest;
+  if (queue.messages == 0 || queue.messages > mailbox::bound_messages_max || queue.bytes == 0 ||
+      queue.bytes > mailbox::bound_bytes_max)
+    return Error{ErrorCode::invalid_option, "ServeOptions::queue is 1 to 8388608 messages and 1 to 512 GiB"};
+  if (options.concurrency == 0 || options.concurrency > 1024)
+    return Error{ErrorCode::invalid_option, "ServeOptions::concurrency is 1 to 1024"};
+  auto route = core->services->open(service);
+  if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
+  if (auto stated = route->state_types(question, answer); !stated) return stated.error();
+  wire::Depot* depot = core->memory->open_depot();
+  if (!depot) return Error{ErrorCode::no_memory, "no memory for another server"};
+  auto server = std::make_shared<ServerCore>(core, std::move(route), depot);
+
+  mailbox::RunnerOptions runner;
+  runner.bus = core.get();
+  runner.name = std::string{service};
+  runner.queue = queue;
+  runner.concurrency = options.concurrency;
+  runner.executor = options.executor ? options.executor : core->executor;
+  runner.clock = core->clock;
+  runner.verify = verify;
+  runner.threw = [bus = core.get()](std::string_view name, std::string_view what) { bus->handler_threw(name, what); };
+  runner.handler = [weak = std::weak_ptr{server}, handler = std::move(handler)](AnyMessage& message) mutable {
+    const auto self = weak.lock();
+    if (!self) return;
+    extra_of(message).clock = self->bus->clock;
+    if (self->bus->interceptors.empty()) return handler(message, self);
+    const wire::Extra& extra = extra_of(message);
+    const Crossing crossing{CrossingKind::serve, message.topic(), message.headers(), message.peer(), 1,
+                            remaining(message)};
+    if (auto refused = enter(*self->bus, message, crossing))
+      return extra.return_address->fail(extra.correlation, *refused);
+    handler(message, self);
+    const auto& interceptors = self->bus->interceptors;
+    for (auto it = interceptors.rbegin(); it != interceptors.rend(); ++it) (*it)->leave(crossing, nullptr);
+  };
+  server->run = new mailbox::Runner{std::move(runner)};
+  core->enrol(server);
+  server->route->add(call::NearServer{server->id, server->run});
+  server->route->condition.changed(*core->executor);
+  if (auto told = core->far_side->offer(service, question, answer); !told) return told.error();
+  return server;
+}
+
+ServerHandle& ServerHandle::operator=(ServerHandle&& other) noexcept {
+  if (this == &other) return *this;
+  if (core_) core_->end();
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+ServerHandle::~ServerHandle() {
+  if (core_) core_->end();
+}
+
+SinkStats stats_of(ServerCore* core) { return core ? core->run->stats("server") : SinkStats{}; }
+
+Duration remaining(const AnyMessage& request) noexcept {
+  if (!request || cancelled(request)) return Duration{0};
+  const wire::Extra& extra = extra_of(request);
+  return extra.clock ? std::max(Duration{0}, extra.deadline - extra.clock->now()) : Duration::max();
+}
+
+bool cancelled(const AnyMessage& request) noexcept {
+  return !request || extra_of(request).return_address->cancelled(extra_of(request).correlation);
+}
+
+void when_cancelled(const AnyMessage& request, Function<void()> fn) {
+  if (!request) return fn();
+  extra_of(request).return_address->when_cancelled(extra_of(request).correlation, std::move(fn));
+}
+
+Error app_error(std::int32_t code, std::string_view text) {
+  return Error{ErrorCode::app_error, Fate::failed, "the server answered with an error of its own"}.with(text).with_app_code(
+      code);
+}
+
+Error handler_threw() noexcept { return {ErrorCode::handler_failed, Fate::failed, "the handler threw"}; }
+
+Duty& Duty::operator=(Duty&& other) noexcept {
+  if (this == &other) return *this;
+  if (request_) static_cast<void>(fail({ErrorCode::abandoned, Fate::failed, "the handler dropped its Responder"}));
+  request_ = std::move(other.request_);
+  server_ = std::move(other.server_);
+  return *this;
+}
+
+Duty::~Duty() {
+  if (request_) static_cast<void>(fail({ErrorCode::abandoned, Fate::failed, "the handler dropped its Responder"}));
+}
+
+Sender& Duty::sender() const noexcept { return server_->sender; }
+
+Result<void> Duty::reply(Draft& draft) noexcept {
+  auto finished = draft.finish();
+  if (!finished) {
+    static_cast<void>(fail(finished.error().with_fate(Fate::failed)));
+    return finished.error();
+  }
+  auto* envelope = static_cast<wire::Envelope*>(*finished);
+  envelope->kind = wire::Kind::reply;
+  envelope->name = wire::envelope_of(request_)->name;
+  wire::Extra& extra = extra_of(request_);
+  extra.return_address->reply(extra.correlation, envelope);
+  request_ = AnyMessage{};
+  return ok();
+}
+
+Result<void> Duty::fail(const Error& error) noexcept {
+  wire::Extra& extra = extra_of(request_);
+  extra.return_address->fail(extra.correlation, error);
+  request_ = AnyMessage{};
+  return ok();
+}
+
+Result<Streamed> Duty::send(Draft& draft) noexcept {
+  auto finished = draft.finish();
+  if (!finished) return finished.error();
+  auto* envelope = static_cast<wire::Envelope*>(*finished);
+  envelope->kind = wire::Kind::reply;
+  envelope->name = wire::envelope_of(request_)->name;
+  wire::Extra& extra = extra_of(request_);
+  const wire::ItemSent sent = extra.return_address->item(extra.correlation, envelope);
+  if (sent == wire::ItemSent::queued) return Streamed::queued;
+  release(envelope);
+  return sent == wire::ItemSent::no_credit ? Streamed::no_credit : Streamed::gone;
+}
+
+void Duty::when_writable(Function<void()> fn) {
+  if (!request_) return fn();
+  wire::Extra& extra = extra_of(request_);
+  extra.return_address->when_writable(extra.correlation, std::move(fn));
+}
+
+Result<void> Duty::finish() noexcept {
+  wire::Extra& extra = extra_of(request_);
+  extra.return_address->reply(extra.correlation, nullptr);
+  request_ = AnyMessage{};
+  return ok();
+}
+
+}  // namespace midplane::inline v0::detail

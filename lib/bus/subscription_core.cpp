@@ -1,0 +1,185 @@
+#include "bus/subscription_core.hpp"
+
+#include "bus/errand.hpp"
+#include "bus/far_side.hpp"
+
+namespace midplane::inline v0::detail {
+namespace {
+
+Result<void> validate(const Queue& queue, const SubscribeOptions& options) {
+  if (queue.messages == 0 || queue.messages > mailbox::bound_messages_max)
+    return Error{ErrorCode::invalid_option, "Queue::messages is 1 to 8388608"};
+  if (queue.bytes == 0 || queue.bytes > mailbox::bound_bytes_max)
+    return Error{ErrorCode::invalid_option, "Queue::bytes is 1 to 512 GiB"};
+  if (queue.block_for.count() < 0) return Error{ErrorCode::invalid_option, "Queue::block_for is not negative"};
+  if (options.concurrency == 0 || options.concurrency > 1024)
+    return Error{ErrorCode::invalid_option, "SubscribeOptions::concurrency is 1 to 1024"};
+  if (!options.group.empty() && check_name(options.group, false) != NameFault::none)
+    return Error{ErrorCode::invalid_option, "SubscribeOptions::group is named like a topic"};
+  return ok();
+}
+
+const SubscriptionEvent& event_in(const wire::Envelope& envelope) noexcept {
+  return *static_cast<const SubscriptionEvent*>(envelope.extra->context);
+}
+
+}  // namespace
+
+mailbox::Mailbox& SubscriptionCore::box() const noexcept {
+  if (run) return *run;
+  return *pull;
+}
+
+SubscriptionCore::~SubscriptionCore() {
+  end();
+  bus->dismiss(*this);
+  if (depot) bus->memory->retire(depot);
+  if (run) run->unref();
+  if (pull) pull->unref();
+}
+
+void SubscriptionCore::end() noexcept {
+  if (ended_.exchange(true) || (!run && !pull)) return;
+  bus->topics->unsubscribe(id);
+  bus->far_side->unsubscribe(id);
+  box().close(DropReason::unsubscribed);
+  if (!run || bus->inside_handler()) return;
+  run->wait_stopped(Duration::max());
+}
+
+void SubscriptionCore::begin_close() noexcept {
+  if (run || pull) box().close(DropReason::closed);
+}
+
+void SubscriptionCore::add_to(Stats& stats) const {
+  if (run || pull) merge(stats, box().stats("subscription"));
+}
+
+void SubscriptionCore::tell(SubscriptionEvent event) noexcept {
+  if (!listens_to_events || ended_.load()) return;
+  wire::Envelope* envelope = depot->acquire(0, true, false);
+  if (!envelope) return bus->event(event.kind, event.topic, "no memory to tell the subscription");
+  auto body = std::make_unique<SubscriptionEvent>(std::move(event));
+  envelope->kind = wire::Kind::event;
+  envelope->extra->context = body.get();
+  envelope->extra->release = [held = std::move(body)] {};
+  box().put_first(envelope, false);
+  box().poke();
+}
+
+Result<void> SubscriptionCore::confirmed() const {
+  if (bus->refuses()) return closed_handle();
+  return bus->far_side->wait_ready(id, Duration{0});
+}
+
+Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCore>& core, RawSubscription what,
+                                                    SubscribeOptions options) {
+  if (core->refuses()) return closed_handle();
+  const Queue queue = options.queue.value_or(what.default_queue);
+  if (auto valid = validate(queue, options); !valid) return valid.error();
+  auto subscription = std::make_shared<SubscriptionCore>(core, core->next_id());
+  subscription->depot = core->memory->open_depot();
+  if (!subscription->depot) return Error{ErrorCode::no_memory, "no memory for another subscription"};
+  if (what.handler) {
+    subscription->listens_to_events = static_cast<bool>(options.on_event);
+    mailbox::RunnerOptions runner;
+    runner.bus = core.get();
+    runner.name = what.pattern;
+    runner.queue = queue;
+    runner.concurrency = options.concurrency;
+    runner.executor = options.executor ? options.executor : core->executor;
+    runner.clock = core->clock;
+    runner.verify = what.verify;
+    runner.threw = [bus = core.get()](std::string_view name, std::string_view thrown) { bus->handler_threw(name, thrown); };
+    if (options.on_event) {
+      runner.handler = [handler = std::move(what.handler), on_event = std::move(options.on_event)](AnyMessage& message) mutable {
+        const wire::Envelope& envelope = *wire::envelope_of(message);
+        if (envelope.kind == wire::Kind::event) on_event(event_in(envelope));
+        else handler(message);
+      };
+    } else {
+      runner.handler = std::move(what.handler);
+    }
+    subscription->run = new mailbox::Runner{std::move(runner)};
+  } else {
+    subscription->listens_to_events = true;
+    subscription->pull = new mailbox::PullBox{what.pattern, queue, core->clock, what.verify};
+    if (core->executor->is_driven()) subscription->pull->nudge = [executor = core->executor] { executor->nudge(); };
+  }
+  core->enrol(subscription);
+  if (auto joined = core->topics->subscribe({subscription->id, what.pattern, options.group, what.type, &subscription->box()});
+      !joined)
+    return joined.error();
+  if (auto told = core->far_side->subscribe(subscription, what, queue, options.group); !told) return told.error();
+  core->topics->for_each([&](route::TopicRoute& route) {
+    if (matches(what.pattern, route.name()->text)) route.matched.changed(*core->executor);
+  });
+  return subscription;
+}
+
+SubscriptionHandle& SubscriptionHandle::operator=(SubscriptionHandle&& other) noexcept {
+  if (this == &other) return *this;
+  if (core_) core_->end();
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+SubscriptionHandle::~SubscriptionHandle() {
+  if (core_) core_->end();
+}
+
+Result<void> wait_confirmed(SubscriptionCore* core, Duration duration) {
+  if (!core || core->bus->refuses()) return closed_handle();
+  return core->bus->far_side->wait_ready(core->id, duration);
+}
+
+void when_confirmed(SubscriptionCore* core, Function<void(Result<void>)> fn) {
+  if (!core || core->bus->refuses()) return fn(closed_handle());
+  core->bus->far_side->when_ready(core->id, std::move(fn));
+}
+
+void when_stopped(SubscriptionCore* core, Function<void()> fn) {
+  if (!core || !core->run) return fn();
+  core->run->when_stopped(std::move(fn));
+}
+
+SinkStats stats_of(SubscriptionCore* core) { return core ? core->box().stats("subscription") : SinkStats{}; }
+
+std::optional<RawItem> try_take(SubscriptionCore* core) noexcept {
+  mailbox::Taken taken;
+  if (!core || !core->pull || !core->pull->try_take(taken)) return std::nullopt;
+  RawItem item;
+  if (taken.envelope->kind == wire::Kind::event) {
+    item.event = event_in(*taken.envelope);
+    release(taken.envelope);
+  } else {
+    item.message = AnyMessage::adopt(taken.envelope, taken.retained);
+  }
+  return item;
+}
+
+Result<RawItem> take(SubscriptionCore* core, Duration duration) {
+  if (!core || !core->pull) return closed_handle();
+  BusCore& bus = *core->bus;
+  std::optional<RawItem> item;
+  const auto waited =
+      exec::wait_until(*bus.executor, *bus.clock, bus.clock->now() + duration, core->pull->spot(),
+                       [&] { return (item = try_take(core)).has_value() || core->pull->closing(); });
+  if (item) return std::move(*item);
+  if (!waited) return waited.error();
+  return closed_handle();
+}
+
+void when_item(const std::shared_ptr<SubscriptionCore>& core, Function<void(Result<RawItem>)> fn) {
+  if (!core || !core->pull) return fn(closed_handle());
+  core->pull->when_ready([core, fn = std::move(fn)]() mutable {
+    BusCore& bus = *core->bus;
+    post(bus, "inbox", [core = std::move(core), fn = std::move(fn)]() mutable {
+      if (auto item = try_take(core.get())) return fn(std::move(*item));
+      if (core->pull->closing()) return fn(closed_handle());
+      when_item(core, std::move(fn));  // another taker was faster
+    });
+  });
+}
+
+}  // namespace midplane::inline v0::detail

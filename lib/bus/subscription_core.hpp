@@ -1,0 +1,37 @@
+#pragma once
+/// The inside of a Subscription or an Inbox: its mailbox, and its place in the routes and at the peers.
+
+#include "bus/bus_core.hpp"
+#include "mailbox/pull_box.hpp"
+#include "mailbox/runner.hpp"
+
+namespace midplane::inline v0::detail {
+
+class SubscriptionCore final : public Part {
+ public:
+  SubscriptionCore(std::shared_ptr<BusCore> owner, std::uint32_t given) : bus{std::move(owner)}, id{given} {}
+  ~SubscriptionCore() override;
+
+  /// Leaves routes and peers; what waits is counted as unsubscribed. Waits for the handler unless inside one.
+  void end() noexcept;
+  void refuse_new() noexcept override {}
+  void begin_close() noexcept override;
+  [[nodiscard]] mailbox::Runner* runner() noexcept override { return run; }
+  void add_to(Stats& stats) const override;
+  [[nodiscard]] mailbox::Mailbox& box() const noexcept;
+  /// An event in order with the messages; dropped when nobody listens.
+  void tell(SubscriptionEvent event) noexcept;
+  Result<void> confirmed() const;
+
+  const std::shared_ptr<BusCore> bus;
+  const std::uint32_t id;
+  mailbox::Runner* run = nullptr;    ///< a handler; counted
+  mailbox::PullBox* pull = nullptr;  ///< an inbox; counted
+  bool listens_to_events = false;
+  wire::Depot* depot = nullptr;      ///< for events
+
+ private:
+  std::atomic<bool> ended_{false};
+};
+
+}  // namespace midplane::inline v0::detail

@@ -1,0 +1,82 @@
+#include "bus/errand.hpp"
+#include "mailbox/frame.hpp"
+
+namespace midplane::inline v0::detail {
+
+/// A timer of the user's. The executor holds it alive while it is started.
+class TimerCore final : public Part, public std::enable_shared_from_this<TimerCore>, private TimerWork {
+ public:
+  TimerCore(std::shared_ptr<BusCore> owner, Duration period, bool repeat, Function<void()> fn)
+      : bus_{std::move(owner)}, period_{period}, repeat_{repeat}, fn_{std::move(fn)} {}
+  ~TimerCore() override { bus_->dismiss(*this); }
+
+  void begin(Duration delay) {
+    const std::lock_guard lock{mutex_};
+    keep_ = shared_from_this();
+    due = bus_->clock->now() + delay;
+    bus_->executor->start(*this);
+  }
+  void end() noexcept {
+    std::shared_ptr<TimerCore> held;
+    const std::lock_guard lock{mutex_};
+    ended_ = true;
+    if (keep_ && bus_->executor->cancel(*this)) held = std::move(keep_);
+  }
+
+  void refuse_new() noexcept override {}
+  void begin_close() noexcept override { end(); }
+  void add_to(Stats&) const override {}
+
+ private:
+  void fire() noexcept override {
+    std::shared_ptr<TimerCore> self;
+    {
+      const std::lock_guard lock{mutex_};
+      self = std::move(keep_);
+      if (ended_) return;
+    }
+    {
+      const mailbox::HandlerFrame frame{bus_.get()};
+      guarded(*bus_, "timer", fn_);
+    }
+    const std::lock_guard lock{mutex_};
+    if (!repeat_ || ended_) return;
+    // From when it was due, not from now: periods do not drift. Beats that were missed are skipped.
+    const Instant now = bus_->clock->now();
+    due = due + period_;
+    if (due <= now) due = now + period_;
+    keep_ = std::move(self);
+    bus_->executor->start(*this);
+  }
+
+  std::shared_ptr<BusCore> bus_;
+  const Duration period_;
+  const bool repeat_;
+  Function<void()> fn_;
+  std::mutex mutex_;
+  bool ended_ = false;
+  std::shared_ptr<TimerCore> keep_;
+};
+
+std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Duration delay, bool repeat,
+                                       Function<void()> fn) {
+  const Duration period = std::max(delay, Duration{repeat ? 1'000 : 0});
+  auto timer = std::make_shared<TimerCore>(core, period, repeat, std::move(fn));
+  if (core->refuses()) return timer;
+  core->enrol(timer);
+  timer->begin(period);
+  return timer;
+}
+
+TimerHandle& TimerHandle::operator=(TimerHandle&& other) noexcept {
+  if (this == &other) return *this;
+  if (core_) core_->end();
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+TimerHandle::~TimerHandle() {
+  if (core_) core_->end();
+}
+
+}  // namespace midplane::inline v0::detail

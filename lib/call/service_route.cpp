@@ -1,0 +1,86 @@
+#include "call/service_route.hpp"
+
+#include "schema/contract.hpp"
+
+namespace midplane::inline v0::call {
+
+ServiceRoute::~ServiceRoute() {
+  for (const NearServer& server : near_) server.runner->unref();
+}
+
+Result<void> ServiceRoute::state_types(const TypeInfo& question, const TypeInfo& answer) {
+  const std::lock_guard lock{mutex_};
+  if (question_) {
+    if (auto agreed = schema::agree(*question_, question); !agreed) return agreed;
+    return schema::agree(*answer_, answer);
+  }
+  if (question.is_bytes() && answer.is_bytes()) return ok();
+  question_ = &question;
+  answer_ = &answer;
+  return ok();
+}
+
+void ServiceRoute::add(NearServer server) {
+  const std::lock_guard lock{mutex_};
+  server.runner->ref();
+  near_.push_back(server);
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+void ServiceRoute::remove(ServerId id) noexcept {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(near_, [id](const NearServer& server) {
+    if (server.id != id) return false;
+    server.runner->unref();
+    return true;
+  });
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+void ServiceRoute::add(std::shared_ptr<wire::Sink> sink) {
+  const std::lock_guard lock{mutex_};
+  far_.push_back(std::move(sink));
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+void ServiceRoute::remove(const wire::Sink& sink) noexcept {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(far_, [&sink](const auto& held) { return held.get() == &sink; });
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+std::uint64_t ServiceRoute::read(std::vector<NearServer>& near, std::vector<std::shared_ptr<wire::Sink>>& far) const {
+  const std::lock_guard lock{mutex_};
+  near = near_;
+  for (const NearServer& server : near) server.runner->ref();
+  far = far_;
+  return version();
+}
+
+bool ServiceRoute::has_server() const {
+  const std::lock_guard lock{mutex_};
+  return !near_.empty() || !far_.empty();
+}
+
+std::shared_ptr<ServiceRoute> Services::find(std::string_view name) const {
+  const std::shared_lock lock{mutex_};
+  const auto found = routes_.find(name);
+  return found == routes_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<ServiceRoute> Services::open(std::string_view name) {
+  if (auto route = find(name)) return route;
+  const std::unique_lock lock{mutex_};
+  const wire::Name* interned = memory_.intern(name);
+  if (!interned) return nullptr;
+  auto& route = routes_[std::string{name}];
+  if (!route) route = std::make_shared<ServiceRoute>(interned);
+  return route;
+}
+
+void Services::for_each(const std::function<void(ServiceRoute&)>& visit) const {
+  const std::shared_lock lock{mutex_};
+  for (const auto& [name, route] : routes_) visit(*route);
+}
+
+}  // namespace midplane::inline v0::call

@@ -1,0 +1,150 @@
+/// From a connection to a link: hello both ways, refusals, one link per pair, and the first frames.
+
+#include <algorithm>
+#include <utility>
+
+#include <midplane/names.hpp>
+
+#include "link/links.hpp"
+
+namespace midplane::inline v0::link {
+namespace {
+
+const Error duplicate_error{ErrorCode::duplicate, "this pair of buses is linked already"};
+const Error self_error{ErrorCode::invalid_endpoint, "this address reaches the very bus that dials it; take it out of the peers"};
+
+/// What a stranger calls itself, fit for logs and tables.
+std::string printable(const std::string& name) {
+  if (detail::check_name(name, false) == detail::NameFault::none) return name;
+  return escape_token(name).substr(0, name_bytes_max);
+}
+
+}  // namespace
+
+void Links::say_hello(Peer& peer) noexcept {
+  const wire::Body body = wire::encode(wire::Hello{options_.bus, options_.version_min, options_.version_max,
+                                                   options_.frame_bytes_max(),
+                                                   static_cast<std::uint32_t>(options_.requests_max),
+                                                   options_.heartbeat.count()});
+  static_cast<void>(peer.send_control({.type = wire::RecordType::hello, .payload = body}));
+}
+
+void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& first) noexcept try {
+  const wire::Incarnation theirs = reader.head().incarnation;
+  if (peer.info.dialled && reader.head().epoch != peer.head().epoch) {
+    counters_.foreign_frames.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  {
+    const std::lock_guard lock{mutex_};
+    peer.info.incarnation = theirs;
+  }
+  if (peer.info.dialled && theirs == options_.incarnation) return refused(peer, self_error);
+  if (peer.info.dialled && first.type == wire::RecordType::refused) {
+    const auto why = wire::decode_failure(first.payload);
+    return refused(peer, why ? *why : Error{ErrorCode::malformed, "the peer refused without saying why"});
+  }
+  const auto hello = first.type == wire::RecordType::hello ? wire::decode_hello(first.payload) : std::nullopt;
+  if (!hello || theirs == wire::Incarnation{}) {
+    counters_.malformed_bodies.fetch_add(1, std::memory_order_relaxed);
+    return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});
+  }
+  {
+    const std::lock_guard lock{mutex_};
+    peer.info.name = printable(hello->bus);
+    peer.name = memory_.intern(peer.info.name);
+    if (hello->frame_bytes_max != 0)
+      peer.frame_bytes_max = std::min<std::size_t>(peer.frame_bytes_max, hello->frame_bytes_max);
+    if (!peer.info.dialled) peer.set_epoch(reader.head().epoch);
+  }
+  if (theirs == options_.incarnation) return refuse(peer, self_error);
+  if (std::max(options_.version_min, hello->version_min) > std::min(options_.version_max, hello->version_max)) {
+    const auto range = [](int from, int to) { return std::to_string(from) + " to " + std::to_string(to); };
+    return refuse(peer, Error{ErrorCode::version_mismatch, "no wire version that both buses speak"}.with(
+                            "here " + range(options_.version_min, options_.version_max) + ", there " +
+                            range(hello->version_min, hello->version_max)));
+  }
+  std::shared_ptr<Peer> other;
+  bool this_stays = true;
+  {
+    const std::lock_guard lock{mutex_};
+    other = linked(theirs);
+    // Dialled by us, and theirs to us is still undecided: the one dialled by the smaller incarnation stays.
+    if (other) this_stays = peer.info.dialled && other->phase == Phase::tentative && options_.incarnation < theirs;
+    if (this_stays && other) other->phase = Phase::refusing;
+    if (this_stays) peer.phase = peer.info.dialled ? Phase::establishing : Phase::tentative;
+  }
+  if (!this_stays) return refuse(peer, duplicate_error);
+  if (other) refuse(*other, duplicate_error);
+  if (peer.info.dialled) establish(peer);
+  else say_hello(peer);
+} catch (...) {
+  drop_connection(peer, {ErrorCode::no_memory, "no memory for a new link"});
+}
+
+/// The other side ends the connection when it has read why; `fire` does when it never does.
+void Links::refuse(Peer& peer, const Error& why) noexcept {
+  const wire::Body body = wire::encode(why);
+  static_cast<void>(peer.send_control({.type = wire::RecordType::refused, .payload = body}));
+  note_refusal(peer, why);
+}
+
+void Links::refused(Peer& peer, const Error& why) noexcept {
+  note_refusal(peer, why);
+  if (!peer.closing.exchange(true)) peer.transport.disconnect(peer.connection);
+}
+
+void Links::note_refusal(Peer& peer, const Error& why) noexcept {
+  counters_.refused.fetch_add(1, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock{mutex_};
+    peer.phase = Phase::refusing;
+    peer.heard_at = clock_.now().nanoseconds;
+    peer.ended_by = why;
+    for (const auto& target : targets_) {
+      if (target->peer.get() != &peer) continue;
+      // A duplicate is no refusal of the bus: it is there, over the other connection.
+      if (why.code() == ErrorCode::duplicate) target->linked_to = peer.info.incarnation;
+      else target->state = PeerState::refused;
+      if (peer.info.incarnation == options_.incarnation) target->never_again = true;
+    }
+  }
+  if (why.code() != ErrorCode::duplicate) host_.peer_refused(peer.info, why);
+  arm();
+}
+
+void Links::establish(Peer& peer) noexcept {
+  {
+    const std::lock_guard lock{mutex_};
+    peer.info.state = PeerState::up;
+    peer.heartbeat_at = (clock_.now() + options_.heartbeat).nanoseconds;
+    for (const auto& target : targets_) {
+      if (target->peer.get() != &peer) continue;
+      target->state = PeerState::up;
+      target->backoff.reset();
+    }
+  }
+  host_.peer_up(peer.info);
+  // From here on a new subscription is told at once, and those before are in the list: none is missed or told twice.
+  const std::lock_guard lock{mutex_};
+  if (peer.phase != Phase::establishing) return;
+  peer.phase = Phase::up;
+  announce(peer);
+}
+
+void Links::announce(Peer& peer) noexcept {
+  for (const auto& [id, subscription] : subscriptions_) {
+    const wire::Body body = wire::encode(subscription.body);
+    static_cast<void>(peer.send_control({.type = wire::RecordType::subscribe, .payload = body}));
+  }
+  wire::ServeBody serve;
+  try {
+    for (const auto& [name, service] : services_) serve.offered.push_back(service);
+  } catch (...) {
+    serve.offered.clear();
+  }
+  const wire::Body body = wire::encode(serve);
+  static_cast<void>(peer.send_control({.type = wire::RecordType::serve, .payload = body}));
+}
+
+}  // namespace midplane::inline v0::link

@@ -1,0 +1,76 @@
+#pragma once
+/// The bus as its links see it. Law: every call comes without any lock of the link held, one at a time for one peer and
+/// in the order of the wire, on the thread that brought the frame (or, for `peer_lost` at the end, the one that stops
+/// the links). A call may use Links in turn. A peer's calls lie between its `peer_up` and its `peer_lost`.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <midplane/result.hpp>
+
+#include "wire/envelope.hpp"
+#include "wire/frame_bodies.hpp"
+
+namespace midplane::inline v0::link {
+
+/// One connection to one peer; never used again.
+enum class PeerId : std::uint64_t { none = 0 };
+
+enum class PeerState : std::uint8_t {
+  reaching,  ///< dialled, never up yet
+  up,
+  lost,      ///< it was up; if we dialled it, it is dialled again
+  refused,   ///< one side will not talk to the other
+};
+
+struct PeerInfo {
+  PeerId id = PeerId::none;  ///< none: was never up
+  std::string name;          ///< as its bus is called; safe to print
+  wire::Incarnation incarnation{};
+  std::string endpoint;      ///< what was dialled, or where it reached us
+  bool dialled = false;      ///< by this side
+  PeerState state = PeerState::reaching;
+  bool told = false;         ///< it has told all it subscribes and serves
+};
+
+/// A topic as the peer names it.
+struct FarTopic {
+  const wire::Name* name = nullptr;  ///< interned
+  wire::FarType type;
+  bool service = false;
+  std::uint64_t next = 1;  ///< the number of the next message
+};
+
+class Host {
+ public:
+  virtual void peer_up(const PeerInfo& peer) noexcept = 0;
+  virtual void peer_lost(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// A connection that was refused, by either side; no link came up.
+  virtual void peer_refused(const PeerInfo& peer, const Error& why) noexcept = 0;
+
+  /// The peer wants messages. The host asks `Links::topic_sink` for each topic that matches, and puts those sinks into
+  /// its routes before it returns: then the peer is told that its subscription is confirmed. An error refuses it.
+  virtual Result<void> peer_subscribes(PeerId peer, const wire::SubscribeBody& subscription) noexcept = 0;
+  virtual void peer_unsubscribes(PeerId peer, std::uint32_t id) noexcept = 0;
+  /// Answers to a subscription of ours; `Links::readiness` says who is still to answer.
+  virtual void subscription_confirmed(std::uint32_t id, PeerId peer) noexcept = 0;
+  virtual void subscription_refused(std::uint32_t id, PeerId peer, const Error& why) noexcept = 0;
+  /// What changed in the peer's list of services.
+  virtual void peer_serves(PeerId peer, const wire::ServeBody& changes) noexcept = 0;
+  /// It has told all it subscribes and serves: `Links::settled` may have become true.
+  virtual void peer_told(PeerId peer) noexcept = 0;
+
+  /// Takes over one reference. Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at
+  /// a multiple of 16 and is not verified yet.
+  virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, bool retained) noexcept = 0;
+  /// Takes over one reference. The extra carries the return address, whose reference belongs to the envelope.
+  virtual void request_arrived(PeerId peer, wire::Envelope* request) noexcept = 0;
+  /// Messages `first` to `last` of the topic were lost on the way, in order with those that arrive.
+  virtual void gap(PeerId peer, const FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+}  // namespace midplane::inline v0::link

@@ -1,0 +1,316 @@
+#include "link/links.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace midplane::inline v0::link {
+namespace {
+
+const Error closed_error{ErrorCode::closed, "the links of this bus are closed"};
+const Error no_memory_error{ErrorCode::no_memory, "no memory for the links of this bus"};
+
+}  // namespace
+
+Links::Links(LinkOptions options, Host& host, Clock& clock, Random& random, Executor& executor,
+             wire::PayloadMemory& memory, wire::Depot& depot) noexcept
+    : options_{std::move(options)},
+      host_{host},
+      clock_{clock},
+      random_{random},
+      executor_{executor},
+      memory_{memory},
+      depot_{depot} {}
+
+Links::~Links() {
+  stop();
+  memory_.retire(&depot_);
+}
+
+std::shared_ptr<Links> Links::make(LinkOptions options, Host& host, Clock& clock, Random& random, Executor& executor,
+                                   wire::PayloadMemory& memory) noexcept {
+  wire::Depot* depot = memory.open_depot();
+  if (!depot) return nullptr;
+  Links* links = new (std::nothrow) Links{std::move(options), host, clock, random, executor, memory, *depot};
+  if (!links) return memory.retire(depot), nullptr;
+  try {
+    return std::shared_ptr<Links>{links};
+  } catch (...) {
+    return nullptr;  // the failed shared_ptr has deleted it
+  }
+}
+
+Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
+  Port* port = nullptr;
+  const auto take_back = [&](const Error& why) -> Result<void> {
+    port->transport->stop();
+    end_connections(port->transport.get(), why);
+    const std::lock_guard lock{mutex_};
+    std::erase_if(targets_, [&](const auto& target) { return target->port == port; });
+    return why;
+  };
+  try {
+    std::vector<Target*> targets;
+    {
+      const std::lock_guard lock{mutex_};
+      if (stopped_) return closed_error;
+      ports_.push_back(std::make_unique<Port>(*this));
+      port = ports_.back().get();
+      port->transport = std::move(transport);
+    }
+    if (auto started = port->transport->start({*port, clock_, random_, executor_, options_.frame_bytes_max()}); !started)
+      return take_back(started.error());
+    for (const std::string& endpoint : port->transport->listen_endpoints()) {
+      auto bound = port->transport->listen(endpoint);
+      if (!bound) return take_back(bound.error());
+      const std::lock_guard lock{mutex_};
+      listening_.push_back(std::move(bound).value());
+    }
+    {
+      const std::lock_guard lock{mutex_};
+      for (const std::string& endpoint : port->transport->dial_endpoints()) {
+        targets_.push_back(std::make_unique<Target>(
+            Target{port, endpoint, Backoff{options_.redial_min, options_.redial_max}}));
+        targets.push_back(targets_.back().get());
+      }
+    }
+    for (Target* target : targets) {
+      // A peer that is not there yet is dialled again; an address that means nothing never will.
+      if (auto dialled = dial(*target); !dialled && dialled.error().code() == ErrorCode::invalid_endpoint)
+        return take_back(dialled.error());
+    }
+    arm();
+    return ok();
+  } catch (...) {
+    return no_memory_error;
+  }
+}
+
+std::vector<std::string> Links::listening() const {
+  const std::lock_guard lock{mutex_};
+  return listening_;
+}
+
+void Links::tell_all(const wire::Record& record) noexcept {
+  for (const auto& peer : connections_) {
+    if (peer->phase == Phase::up) static_cast<void>(peer->send_control(record));
+  }
+}
+
+Result<void> Links::add_subscription(const wire::SubscribeBody& subscription) noexcept {
+  const wire::Body body = wire::encode(subscription);
+  if (body.empty()) return no_memory_error;
+  try {
+    const std::lock_guard lock{mutex_};
+    if (stopped_) return closed_error;
+    subscriptions_.insert_or_assign(subscription.id, Subscription{subscription});
+    tell_all({.type = wire::RecordType::subscribe, .payload = body});
+    return ok();
+  } catch (...) {
+    return no_memory_error;
+  }
+}
+
+void Links::remove_subscription(std::uint32_t id) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (subscriptions_.erase(id) != 0) tell_all({.type = wire::RecordType::unsubscribe, .mark = id});
+}
+
+Readiness Links::readiness(std::uint32_t id) const noexcept {
+  const std::lock_guard lock{mutex_};
+  Readiness readiness;
+  const auto found = subscriptions_.find(id);
+  if (found == subscriptions_.end()) return readiness;
+  for (const auto& peer : connections_) {
+    if (peer->phase != Phase::up) continue;
+    const auto answer = found->second.answers.find(peer->info.id);
+    if (answer == found->second.answers.end()) ++readiness.outstanding;
+    else ++(answer->second ? readiness.confirmed : readiness.refused);
+  }
+  for (const auto& target : targets_) {
+    if (target->state == PeerState::reaching && !linked(target->linked_to)) ++readiness.outstanding;
+  }
+  return readiness;
+}
+
+Result<void> Links::add_service(const wire::OfferedBody& service) noexcept {
+  try {
+    const wire::Body body = wire::encode(wire::ServeBody{{service}, {}});
+    if (body.empty()) return no_memory_error;
+    const std::lock_guard lock{mutex_};
+    if (stopped_) return closed_error;
+    services_.insert_or_assign(service.service, service);
+    tell_all({.type = wire::RecordType::serve, .payload = body});
+    return ok();
+  } catch (...) {
+    return no_memory_error;
+  }
+}
+
+void Links::remove_service(std::string_view service) noexcept {
+  try {
+    const wire::Body body = wire::encode(wire::ServeBody{{}, {std::string{service}}});
+    const std::lock_guard lock{mutex_};
+    const auto found = services_.find(service);
+    if (found == services_.end()) return;
+    services_.erase(found);
+    if (!body.empty()) tell_all({.type = wire::RecordType::serve, .payload = body});
+  } catch (...) {
+    // Peers that still ask are answered no_server by the host.
+  }
+}
+
+std::shared_ptr<Peer> Links::peer_of(PeerId id) const noexcept {
+  const auto found = std::find_if(connections_.begin(), connections_.end(), [&](const auto& peer) {
+    return peer->info.id == id && (peer->phase == Phase::up || peer->phase == Phase::establishing);
+  });
+  return found == connections_.end() ? nullptr : *found;
+}
+
+std::shared_ptr<Peer> Links::linked(const wire::Incarnation& incarnation) const noexcept {
+  const auto found = std::find_if(connections_.begin(), connections_.end(), [&](const auto& peer) {
+    const Phase phase = peer->phase;
+    return phase >= Phase::tentative && phase <= Phase::up && peer->info.incarnation == incarnation;
+  });
+  return found == connections_.end() ? nullptr : *found;
+}
+
+std::shared_ptr<FarTotals> Links::totals_of(const Peer& peer, std::string_view name, const char* kind) {
+  auto& totals = totals_[{peer.info.name, kind, std::string{name}}];
+  if (!totals) {
+    totals = std::make_shared<FarTotals>();
+    totals->peer = peer.info.name;
+    totals->name = name;
+    totals->kind = kind;
+  }
+  return totals;
+}
+
+Result<std::shared_ptr<TopicSink>> Links::topic_sink(PeerId id, std::string_view topic, const TypeInfo& type) noexcept {
+  try {
+    std::shared_ptr<Peer> peer;
+    std::shared_ptr<FarTotals> totals;
+    {
+      const std::lock_guard lock{mutex_};
+      peer = peer_of(id);
+      if (!peer) return Error{ErrorCode::peer_lost, "this peer is not linked any more"};
+      if (auto sink = peer->find_topic(topic)) return sink;
+      totals = totals_of(*peer, topic, "link");
+    }
+    wire::NameBody body{0, false, std::string{topic}, {std::string{type.name}, type.fingerprint}};
+    return peer->topic_sink(body, std::move(totals));
+  } catch (...) {
+    return no_memory_error;
+  }
+}
+
+Result<std::shared_ptr<ServiceSink>> Links::service_sink(PeerId id, std::string_view service) noexcept {
+  try {
+    std::shared_ptr<Peer> peer;
+    std::shared_ptr<FarTotals> totals;
+    {
+      const std::lock_guard lock{mutex_};
+      peer = peer_of(id);
+      if (!peer) return Error{ErrorCode::peer_lost, "this peer is not linked any more"};
+      if (auto sink = peer->find_service(service)) return sink;
+      totals = totals_of(*peer, service, "link_service");
+    }
+    return peer->service_sink(wire::NameBody{0, true, std::string{service}, {}}, std::move(totals));
+  } catch (...) {
+    return no_memory_error;
+  }
+}
+
+std::vector<PeerInfo> Links::peers() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<PeerInfo> all;
+  const auto add = [&](const Peer& peer, PeerState state) {
+    all.push_back(peer.info);
+    all.back().state = state;
+    all.back().told = peer.told;
+  };
+  for (const auto& target : targets_) {
+    const auto peer = target->peer ? target->peer : linked(target->linked_to);
+    if (peer && peer->phase == Phase::up) add(*peer, PeerState::up);
+    else all.push_back({PeerId::none, {}, {}, {}, true, target->state});
+    all.back().endpoint = target->endpoint;
+  }
+  for (const auto& peer : connections_) {
+    if (!peer->info.dialled && peer->phase == Phase::up) add(*peer, PeerState::up);
+  }
+  return all;
+}
+
+bool Links::settled() const noexcept {
+  const std::lock_guard lock{mutex_};
+  return std::all_of(targets_.begin(), targets_.end(), [&](const auto& target) {
+    if (target->state == PeerState::lost || target->state == PeerState::refused) return true;
+    const auto peer = target->state == PeerState::up ? target->peer : linked(target->linked_to);
+    return peer && peer->told;
+  });
+}
+
+std::vector<SinkStats> Links::stats() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<SinkStats> all;
+  for (const auto& [key, totals] : totals_) {
+    std::uint64_t waiting = 0;
+    for (const auto& peer : connections_) waiting += peer->waiting(*totals);
+    all.push_back(stats_of(*totals, waiting));
+    all.back().queue_messages_max = options_.queue_messages_max;
+    all.back().queue_bytes_max = options_.queue_bytes_max;
+  }
+  return all;
+}
+
+bool Links::flushed() const noexcept {
+  const std::lock_guard lock{mutex_};
+  return std::all_of(connections_.begin(), connections_.end(), [](const auto& peer) { return peer->idle(); }) &&
+         std::all_of(ports_.begin(), ports_.end(), [](const auto& port) { return port->transport->flushed(); });
+}
+
+bool Links::drain(Instant until) noexcept {
+  constexpr Duration relook = std::chrono::milliseconds{1};
+  while (!flushed()) {
+    const Instant now = clock_.now();
+    if (now >= until || executor_.runs_here()) return false;
+    const Instant again = std::min(until, now + relook);
+    if (!executor_.is_driven()) std::this_thread::sleep_for(again - now);
+    else if (executor_.drive(again) == 0 && clock_.now() == now) return flushed();
+  }
+  return true;
+}
+
+void Links::end_connections(const Transport* of, const Error& why) noexcept {
+  while (true) {
+    std::shared_ptr<Peer> peer;
+    {
+      const std::lock_guard lock{mutex_};
+      const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                      [&](const auto& one) { return !of || &one->transport == of; });
+      if (found == connections_.end()) return;
+      peer = *found;
+    }
+    ended(peer, why, DropReason::closed);
+  }
+}
+
+void Links::stop() noexcept {
+  std::shared_ptr<Links> keep;
+  {
+    const std::lock_guard lock{mutex_};
+    if (stopped_) return;
+    stopped_ = true;
+    if (armed_ && executor_.cancel(*this)) keep.swap(keep_);
+  }
+  // Nobody adds a port or a connection any more.
+  for (const auto& port : ports_) port->transport->stop();
+  end_connections(nullptr, closed_error);
+  for (const auto& port : ports_) {
+    const std::lock_guard lock{port->mutex};
+    port->connections.clear();
+  }
+}
+
+}  // namespace midplane::inline v0::link

@@ -1,0 +1,195 @@
+/// What time and transports do to links: connections come and go, addresses are dialled again, silence ends a link.
+
+#include <algorithm>
+#include <utility>
+
+#include "link/links.hpp"
+
+namespace midplane::inline v0::link {
+
+std::shared_ptr<Peer> Links::Port::find(ConnectionId id) noexcept {
+  const std::lock_guard lock{mutex};
+  const auto found = connections.find(id);
+  return found == connections.end() ? nullptr : found->second;
+}
+
+void Links::Port::up(ConnectionId id, bool dialled, std::string_view endpoint) noexcept try {
+  auto peer = std::make_shared<Peer>(*transport, id, links.options_, links.clock_);
+  peer->info.endpoint = endpoint;
+  peer->info.dialled = dialled;
+  if (dialled) peer->set_epoch(links.random_.next());
+  {
+    const std::lock_guard lock{links.mutex_};
+    const std::size_t count = links.connections_.size();
+    links.connections_.reserve(count + 1);
+    if (links.stopped_ || (!dialled && count >= connections_max)) throw std::bad_alloc{};
+    {
+      const std::lock_guard port_lock{mutex};
+      connections.emplace(id, peer);
+    }
+    peer->info.id = PeerId{++links.peers_given_};
+    links.connections_.push_back(peer);
+    for (const auto& target : links.targets_) {
+      if (!dialled || target->port != this || target->endpoint != endpoint || target->peer) continue;
+      target->peer = peer;
+      break;
+    }
+  }
+  if (dialled) links.say_hello(*peer);
+  links.arm();
+} catch (...) {
+  // No room for one more connection: whoever dialled comes again later.
+  transport->disconnect(id);
+  if (dialled) dial_failed(endpoint, {ErrorCode::no_memory, "no memory for a connection"});
+}
+
+void Links::Port::frame(ConnectionId id, InboundFrame frame) noexcept {
+  if (const auto peer = find(id)) links.receive(*peer, frame.bytes);
+  if (frame.release) frame.release();
+}
+
+void Links::Port::writable(ConnectionId id) noexcept {
+  if (const auto peer = find(id)) peer->writable();
+}
+
+void Links::Port::down(ConnectionId id, const Error& why) noexcept {
+  const auto peer = find(id);
+  if (!peer) return;
+  {
+    const std::lock_guard lock{mutex};
+    connections.erase(id);
+  }
+  links.ended(peer, why, DropReason::link_lost);
+}
+
+void Links::Port::dial_failed(std::string_view endpoint, const Error&) noexcept {
+  {
+    const std::lock_guard lock{links.mutex_};
+    for (const auto& target : links.targets_) {
+      if (target->port == this && target->endpoint == endpoint && !target->peer && target->dial_at == Instant::never()) {
+        links.dial_later(*target);
+        break;
+      }
+    }
+  }
+  links.arm();
+}
+
+Result<void> Links::dial(Target& target) noexcept {
+  auto dialled = target.port->transport->dial(target.endpoint);
+  if (!dialled) {
+    const std::lock_guard lock{mutex_};
+    dial_later(target);
+  }
+  return dialled;
+}
+
+void Links::dial_later(Target& target) noexcept {
+  if (!target.never_again) target.dial_at = clock_.now() + target.backoff.next(random_);
+}
+
+void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept {
+  bool was_up = false;
+  Error cause = why;
+  {
+    const std::lock_guard lock{mutex_};
+    const Phase phase = peer->phase.exchange(Phase::ended);
+    if (phase == Phase::ended) return;
+    was_up = phase == Phase::up || phase == Phase::establishing;
+    if (why.code() != ErrorCode::closed || reason != DropReason::closed) {
+      const Error& first = peer->closing ? peer->ended_by : why;
+      cause = Error{ErrorCode::peer_lost, Fate::maybe_executed, "the link to this peer ended"}.with(
+          first.text().empty() ? name_of(first.code()) : first.text());
+    }
+    std::erase(connections_, peer);
+    for (auto& [id, subscription] : subscriptions_) subscription.answers.erase(peer->info.id);
+    for (const auto& target : targets_) {
+      if (target->peer != peer) continue;
+      target->peer.reset();
+      if (was_up) target->state = PeerState::lost;
+      if (!stopped_) dial_later(*target);
+    }
+  }
+  // The host first: what is asked again because of the failures below must not choose this peer.
+  if (was_up) {
+    counters_.lost.fetch_add(1, std::memory_order_relaxed);
+    PeerInfo info = peer->info;
+    info.state = PeerState::lost;
+    host_.peer_lost(info, cause);
+  }
+  peer->end(cause, reason);
+  arm();
+}
+
+Instant Links::next_due() const noexcept {
+  const Duration silence = options_.heartbeat * heartbeats_to_loss;
+  Instant soonest = Instant::never();
+  for (const auto& target : targets_) soonest = std::min(soonest, target->dial_at);
+  for (const auto& peer : connections_) {
+    if (peer->closing) continue;
+    const Instant heard{peer->heard_at};
+    if (peer->phase == Phase::refusing) soonest = std::min(soonest, heard + refusal_linger);
+    else soonest = std::min(soonest, heard + silence);
+    if (peer->phase == Phase::up) soonest = std::min(soonest, Instant{peer->heartbeat_at});
+  }
+  return soonest;
+}
+
+void Links::arm() noexcept {
+  const std::lock_guard lock{mutex_};
+  if (stopped_) return;
+  const Instant soonest = next_due();
+  if (soonest == Instant::never() || (armed_ && due <= soonest)) return;
+  // When it can not be cancelled it is firing, and arms itself again behind that.
+  if (armed_ && !executor_.cancel(*this)) return;
+  armed_ = true;
+  if (!keep_) keep_ = shared_from_this();
+  due = soonest;
+  executor_.start(*this);
+}
+
+void Links::fire() noexcept {
+  std::shared_ptr<Links> keep;
+  std::vector<Target*> to_dial;
+  std::vector<std::shared_ptr<Peer>> to_beat;
+  std::vector<std::shared_ptr<Peer>> to_drop;
+  try {
+    const std::lock_guard lock{mutex_};
+    armed_ = false;
+    keep.swap(keep_);
+    if (stopped_) return;
+    to_dial.reserve(targets_.size());
+    to_beat.reserve(connections_.size());
+    to_drop.reserve(connections_.size());
+    const Instant now = clock_.now();
+    for (const auto& target : targets_) {
+      if (target->dial_at > now) continue;
+      target->dial_at = Instant::never();
+      // The bus behind this address is linked over another connection: look again when that may have changed.
+      if (linked(target->linked_to)) target->dial_at = now + options_.redial_max;
+      else to_dial.push_back(target.get());
+    }
+    for (const auto& peer : connections_) {
+      if (peer->closing) continue;
+      const Instant heard{peer->heard_at};
+      const bool refusing = peer->phase == Phase::refusing;
+      if (peer->doomed || heard + (refusing ? refusal_linger : options_.heartbeat * heartbeats_to_loss) <= now) {
+        peer->closing = true;
+        if (peer->doomed) peer->ended_by = {ErrorCode::no_memory, Fate::maybe_executed, "no room for what the peer must be told"};
+        else if (!refusing) peer->ended_by = {ErrorCode::peer_lost, Fate::maybe_executed, "no sign of life for three heartbeats"};
+        to_drop.push_back(peer);
+      } else if (peer->phase == Phase::up && Instant{peer->heartbeat_at} <= now) {
+        peer->heartbeat_at = (now + options_.heartbeat).nanoseconds;
+        to_beat.push_back(peer);
+      }
+    }
+  } catch (...) {
+    // Without memory now, the next turn does it.
+  }
+  for (const auto& peer : to_drop) peer->transport.disconnect(peer->connection);
+  for (const auto& peer : to_beat) peer->heartbeat();
+  for (Target* target : to_dial) static_cast<void>(dial(*target));
+  arm();
+}
+
+}  // namespace midplane::inline v0::link

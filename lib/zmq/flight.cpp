@@ -1,0 +1,55 @@
+#include "zmq/flight.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "zmq/pump.hpp"
+
+namespace midplane::inline v0::zmq {
+namespace {
+
+/// In front of the bytes of every frame on its way out.
+struct alignas(std::max_align_t) Head {
+  std::shared_ptr<Flight> flight;
+};
+
+/// On ZeroMQ's thread, or on ours when a send failed: nothing here may block.
+void release(void*, void* hint) {
+  auto* head = static_cast<Head*>(hint);
+  const std::shared_ptr<Flight> flight = std::move(head->flight);
+  head->~Head();
+  std::free(head);
+  flight->leave();
+}
+
+}  // namespace
+
+bool Flight::enter() noexcept {
+  std::size_t frames = frames_.load(std::memory_order_relaxed);
+  do {
+    if (frames >= limit_) return false;
+  } while (!frames_.compare_exchange_weak(frames, frames + 1, std::memory_order_seq_cst));
+  total_.frames.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Flight::leave() noexcept {
+  // seq_cst here and in start_waiting/is_low: either this load sees the waiter, or the waiter sees the place.
+  const std::size_t left = frames_.fetch_sub(1, std::memory_order_seq_cst) - 1;
+  if (left <= limit_ / 2 && waiting_.load(std::memory_order_seq_cst)) total_.pump.wake();
+  total_.frames.fetch_sub(1, std::memory_order_release);
+}
+
+bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight, std::span<const std::byte> bytes) noexcept {
+  void* block = std::malloc(sizeof(Head) + bytes.size());
+  if (block == nullptr) return flight->leave(), false;
+  auto* head = ::new (block) Head{flight};
+  void* data = head + 1;
+  if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+  if (zmq_msg_init_data(&message, data, bytes.size(), release, head) == 0) return true;
+  return release(nullptr, head), false;
+}
+
+}  // namespace midplane::inline v0::zmq

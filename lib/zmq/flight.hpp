@@ -1,0 +1,49 @@
+#pragma once
+/// Which of the frames given to ZeroMQ have not left yet. Its free callback is the only sign of completion it gives.
+
+#include <zmq.h>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace midplane::inline v0::zmq {
+
+class Pump;
+
+/// The frames of all connections together; outlives the context.
+struct FlightTotal {
+  std::atomic<std::size_t> frames{0};
+  Pump& pump;
+};
+
+/// The frames of one connection: at most `limit`, so that a pipe of ZeroMQ is never full. A ROUTER reports writable when
+/// any of its peers is; this count knows which. Shared with the frames themselves, which may leave after the connection.
+class Flight {
+ public:
+  Flight(std::size_t limit, FlightTotal& total) noexcept : limit_{limit}, total_{total} {}
+
+  /// Takes a place for one frame. False: no place.
+  [[nodiscard]] bool enter() noexcept;
+  void leave() noexcept;
+
+  /// Half the places are free again: time to say writable.
+  [[nodiscard]] bool is_low() const noexcept { return frames_.load(std::memory_order_seq_cst) <= limit_ / 2; }
+  /// The first caller since `stop_waiting` gets true. From then on the frame that makes it low wakes the pump.
+  [[nodiscard]] bool start_waiting() noexcept { return !waiting_.exchange(true, std::memory_order_seq_cst); }
+  void stop_waiting() noexcept { waiting_.store(false, std::memory_order_seq_cst); }
+
+ private:
+  const std::size_t limit_;
+  std::atomic<std::size_t> frames_{0};
+  std::atomic<bool> waiting_{false};
+  FlightTotal& total_;
+};
+
+/// Copies `bytes` into a message whose end frees the place that the caller has entered. False: no memory, and the place
+/// is free again.
+[[nodiscard]] bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight,
+                                std::span<const std::byte> bytes) noexcept;
+
+}  // namespace midplane::inline v0::zmq

@@ -1,0 +1,66 @@
+#include <doctest/doctest.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <midplane/extend/clock.hpp>
+#include <midplane/extend/event_sink.hpp>
+#include <midplane/extend/log_sink.hpp>
+#include <midplane/extend/random.hpp>
+#include <midplane/testing/manual_clock.hpp>
+
+using namespace midplane;
+
+TEST_CASE("the steady clock never goes backwards and does not let itself be moved") {
+  const auto clock = steady_clock();
+  const Instant before = clock->now();
+  CHECK(clock->is_system());
+  CHECK(!clock->advance_to(Instant::never()));
+  CHECK(clock->now() >= before);
+}
+
+TEST_CASE("a manual clock moves forwards only") {
+  const auto clock = testing::manual_clock({5});
+  clock->advance(Duration{10});
+  CHECK(clock->now() == Instant{15});
+  CHECK(clock->advance_to({3}));
+  clock->advance(Duration{-10});
+  CHECK(clock->now() == Instant{15});
+}
+
+TEST_CASE("the same seed gives SplitMix64's sequence") {
+  const auto random = seeded_random(1234567);
+  CHECK(random->next() == 6457827717110365317u);
+  CHECK(random->next() == 3203168211198807973u);
+  CHECK(random->next() == 9817491932198370423u);
+}
+
+TEST_CASE("threads that share a seeded source draw different numbers, all of its sequence") {
+  const auto shared = seeded_random(7), alone = seeded_random(7);
+  std::vector<std::vector<std::uint64_t>> drawn(4, std::vector<std::uint64_t>(500));
+  std::vector<std::thread> threads;
+  for (auto& mine : drawn)
+    threads.emplace_back([&] {
+      for (auto& number : mine) number = shared->next();
+    });
+  for (auto& thread : threads) thread.join();
+  std::set<std::uint64_t> expected, got;
+  for (int i = 0; i < 2000; ++i) expected.insert(alone->next());
+  for (const auto& mine : drawn) got.insert(mine.begin(), mine.end());
+  CHECK(got == expected);
+}
+
+TEST_CASE("the system's randomness does not repeat") {
+  const auto a = system_random(), b = system_random();
+  std::set<std::uint64_t> numbers;
+  for (int i = 0; i < 100; ++i) numbers.insert({a->next(), b->next()});
+  CHECK(numbers.size() == 200);
+}
+
+TEST_CASE("levels and kinds of events have names") {
+  CHECK(name_of(LogLevel::debug) == "debug");
+  CHECK(name_of(LogLevel::error) == "error");
+  CHECK(name_of(EventKind::peer_up) == "peer_up");
+  CHECK(name_of(EventKind::closed) == "closed");
+}

@@ -1,0 +1,312 @@
+#include <doctest/doctest.h>
+
+#include "link/peer_return.hpp"
+#include "worlds.hpp"
+
+using namespace midplane;
+using namespace midplane::link;
+using namespace midplane::link::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// `a` publishes `host.cpu` and serves `ask`; `b` subscribes and asks.
+struct Pair : World {
+  explicit Pair(LinkOptions options = {}) : a{*this, "a", 1, options}, b{*this, "b", 2, options} {
+    a.topic = "host.cpu";
+    a.links->add_service({"ask", {}, {}}).value();
+    b.links->add_subscription(subscription(1, "host.*")).value();
+    b.links->add_subscription(subscription(2, "host.cpu")).value();
+    a.attach({"mem:a"}, {});
+    b.attach({}, {"mem:a"});
+    run();
+    service = b.links->service_sink(b.up.at(0).id, "ask").value();
+    run();
+  }
+  Bus a, b;
+  std::shared_ptr<ServiceSink> service;
+};
+
+SinkStats only(const std::vector<SinkStats>& all) {
+  REQUIRE(all.size() == 1);
+  return all[0];
+}
+
+}  // namespace
+
+TEST_CASE("two subscriptions of one peer to one topic share a sink, so a message crosses once") {
+  Pair pair;
+  REQUIRE(pair.a.sinks.size() == 1);
+  CHECK(pair.a.publish("one") == wire::Offer::taken);
+  CHECK(pair.a.publish("") == wire::Offer::taken);
+  pair.run();
+  REQUIRE(pair.b.messages.size() == 2);
+  CHECK(pair.b.text(0) == "one");
+  CHECK(pair.b.text(1).empty());
+  CHECK(pair.b.messages[0].topic() == "host.cpu");
+  CHECK(pair.b.messages[0].peer() == "a");
+  CHECK(pair.b.messages[0].sequence() == 1);
+  CHECK(pair.b.messages[1].sequence() == 2);
+  CHECK(pair.b.types[0] == "test.Tick");
+  CHECK(pair.b.aligned);
+  const SinkStats stats = only(pair.a.links->stats());
+  CHECK(stats.offered == 2);
+  CHECK(stats.delivered == 2);
+  CHECK(stats.waiting == 0);
+}
+
+TEST_CASE("stamp, headers, time to live and the retained mark travel") {
+  Pair pair;
+  AnyMessage message = pair.a.make("kept");
+  wire::Envelope* envelope = wire::envelope_of(message);
+  envelope->sent_at = 1234567;
+  auto* headers = new Headers;
+  headers->trace.emplace();
+  headers->trace->span_id[7] = std::byte{9};
+  headers->tenant = "acme";
+  headers->priority = Priority::high;
+  headers->entries = {{"k", "v"}, {"l", ""}};
+  const Headers sent = *headers;
+  envelope->extra->headers = headers;
+  envelope->extra->deadline = pair.clock.now() + 2s;
+  CHECK(pair.a.sinks[0]->offer_retained(*envelope) == wire::Offer::taken);
+  envelope->extra->deadline = pair.clock.now();
+  CHECK(pair.a.sinks[0]->offer(*envelope) == wire::Offer::dropped);
+  pair.run();
+  REQUIRE(pair.b.messages.size() == 1);
+  const AnyMessage& arrived = pair.b.messages[0];
+  CHECK(arrived.retained());
+  CHECK(arrived.sent_at() == 1234567);
+  REQUIRE(arrived.headers() != nullptr);
+  CHECK(*arrived.headers() == sent);
+  CHECK(wire::envelope_of(arrived)->extra->deadline == pair.clock.now() + 2s);
+  CHECK(only(pair.a.links->stats()).dropped[DropReason::expired] == 1);
+}
+
+TEST_CASE("a full queue drops the newest, counts it, and the receiver sees the numbers that are missing") {
+  LinkOptions options;
+  options.queue_messages_max = 3;
+  Pair pair{options};
+  pair.a.transport->room = 1;
+  for (int i = 0; i < 6; ++i) static_cast<void>(pair.a.publish("m"));
+  SinkStats stats = only(pair.a.links->stats());
+  CHECK(stats.offered == 6);
+  CHECK(stats.delivered == 1);
+  CHECK(stats.waiting == 3);
+  CHECK(stats.dropped[DropReason::queue_full_newest] == 2);
+  CHECK_FALSE(pair.a.links->flushed());
+  pair.a.transport->make_room(100);
+  CHECK(pair.a.publish("n") == wire::Offer::taken);
+  CHECK(pair.a.links->drain(pair.clock.now() + 1s) == false);  // this world has nothing to drive
+  pair.run();
+  CHECK(pair.a.links->flushed());
+  CHECK(pair.b.messages.size() == 5);
+  REQUIRE(pair.b.gaps.size() == 1);
+  CHECK(pair.b.gaps[0] == std::pair<std::uint64_t, std::uint64_t>{5, 6});
+  stats = only(pair.a.links->stats());
+  CHECK(stats.offered == stats.delivered + stats.dropped.total());
+}
+
+TEST_CASE("the bytes of a queue are bounded, and control passes that bound") {
+  LinkOptions options;
+  options.queue_bytes_max = 1000;
+  Pair pair{options};
+  pair.a.transport->room = 0;
+  CHECK(pair.a.publish(std::string(800, 'x')) == wire::Offer::taken);
+  CHECK(pair.a.publish(std::string(800, 'x')) == wire::Offer::dropped);
+  CHECK(pair.a.publish("small") == wire::Offer::taken);
+  pair.a.links->add_subscription(subscription(8, "y")).value();
+  pair.a.transport->make_room(100);
+  pair.run();
+  CHECK(pair.b.messages.size() == 2);
+  CHECK(pair.a.confirmed == std::vector<std::uint32_t>{8});
+}
+
+TEST_CASE("a message larger than a frame is dropped as too_large") {
+  LinkOptions options;
+  options.message_bytes_max = 1000;
+  Pair pair{options};
+  CHECK(pair.a.publish(std::string(200'000, 'x')) == wire::Offer::dropped);
+  CHECK(only(pair.a.links->stats()).dropped[DropReason::too_large] == 1);
+}
+
+TEST_CASE("P8 a lost tail is noticed with the next heartbeat") {
+  Pair pair;
+  CHECK(pair.a.publish("one") == wire::Offer::taken);
+  pair.run();
+  pair.net.tap = [](auto&) { return false; };
+  CHECK(pair.a.publish("two") == wire::Offer::taken);
+  CHECK(pair.a.publish("three") == wire::Offer::taken);
+  pair.run();
+  pair.net.tap = nullptr;
+  pair.run(1s);
+  REQUIRE(pair.b.gaps.size() == 1);
+  CHECK(pair.b.gaps[0] == std::pair<std::uint64_t, std::uint64_t>{2, 3});
+  CHECK(pair.b.links->counters().gaps == 2);
+}
+
+TEST_CASE("P10 what waits when the link ends is link_lost, and the sums hold over connections") {
+  Pair pair;
+  pair.a.transport->room = 1;
+  for (int i = 0; i < 3; ++i) static_cast<void>(pair.a.publish("m"));
+  const auto sink = pair.a.sinks[0];
+  pair.b.transport->disconnect(pair.b.transport->only_connection());
+  pair.run();
+  CHECK(pair.a.sinks.empty());
+  CHECK(sink->offer(*wire::envelope_of(pair.a.make("late"))) == wire::Offer::dropped);
+  const SinkStats stats = only(pair.a.links->stats());
+  CHECK(stats.offered == 4);
+  CHECK(stats.delivered == 1);
+  CHECK(stats.dropped[DropReason::link_lost] == 3);
+  CHECK(stats.waiting == 0);
+}
+
+TEST_CASE("a request is answered over the link, with its deadline as remaining time") {
+  Pair pair;
+  Asker asker;
+  CHECK(pair.b.ask(*pair.service, asker, 41, "question", 3s) == wire::Offer::taken);
+  pair.run();
+  REQUIRE(pair.a.requests.size() == 1);
+  const wire::Envelope* request = wire::envelope_of(pair.a.requests[0]);
+  CHECK(request->kind == wire::Kind::request);
+  CHECK(request->name->text == "ask");
+  CHECK(request->extra->deadline - pair.clock.now() >= 3s);
+  CHECK(request->extra->deadline - pair.clock.now() < 3s + 2us);
+  CHECK_FALSE(request->extra->return_address->cancelled(request->extra->correlation));
+  pair.a.answer(pair.a.requests[0], "answer");
+  pair.a.answer(pair.a.requests[0], "again");
+  pair.run();
+  REQUIRE(asker.replies.size() == 1);
+  CHECK(asker.replies[0] == std::pair<std::uint64_t, std::string>{41, "answer"});
+  CHECK(asker.failures.empty());
+}
+
+TEST_CASE("an answer that is an error keeps code, fate, app code and words") {
+  Pair pair;
+  Asker asker;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
+  pair.run();
+  const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
+  request->extra->return_address->fail(
+      request->extra->correlation,
+      Error{ErrorCode::app_error, Fate::failed, "the handler answered fail"}.with("no such pid").with_app_code(-7));
+  pair.run();
+  REQUIRE(asker.failures.size() == 1);
+  const Error& error = asker.failures[0].second;
+  CHECK(error.code() == ErrorCode::app_error);
+  CHECK(error.fate() == Fate::failed);
+  CHECK(error.app_code() == -7);
+  CHECK(error.detail() == "the handler answered fail: no such pid");
+}
+
+TEST_CASE("a streamed reply is answered unsupported") {
+  Pair pair;
+  Asker asker;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
+  pair.run();
+  const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
+  auto& back = *request->extra->return_address;
+  CHECK(back.item(request->extra->correlation, nullptr) == wire::ItemSent::gone);
+  back.reply(request->extra->correlation, nullptr);
+  pair.run();
+  REQUIRE(asker.failures.size() == 1);
+  CHECK(asker.failures[0].second.code() == ErrorCode::unsupported);
+}
+
+TEST_CASE("cancel tells the server once; the late answer goes nowhere") {
+  Pair pair;
+  Asker asker;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 5, "q"));
+  pair.run();
+  const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
+  int gave_up = 0;
+  request->extra->return_address->when_cancelled(request->extra->correlation, [&] { ++gave_up; });
+  pair.service->cancel(asker, 5);
+  pair.service->cancel(asker, 5);
+  pair.run();
+  CHECK(gave_up == 1);
+  CHECK(request->extra->return_address->cancelled(request->extra->correlation));
+  pair.a.answer(pair.a.requests[0], "late");
+  pair.run();
+  CHECK(asker.replies.empty());
+  CHECK(asker.failures.empty());
+}
+
+TEST_CASE("a request cancelled before it left never leaves") {
+  Pair pair;
+  Asker asker;
+  pair.b.transport->room = 0;
+  CHECK(pair.b.ask(*pair.service, asker, 5, "q") == wire::Offer::taken);
+  pair.service->cancel(asker, 5);
+  pair.b.transport->make_room(10);
+  pair.run();
+  CHECK(pair.a.requests.empty());
+  CHECK(pair.service->stats().dropped.total() == 1);
+}
+
+TEST_CASE("a lost peer ends each pending request once: not_started when it had not left") {
+  Pair pair;
+  Asker asker;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 1, "left"));
+  pair.b.transport->room = 0;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 2, "waits"));
+  pair.run();
+  const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
+  bool gave_up = false;
+  request->extra->return_address->when_cancelled(request->extra->correlation, [&] { gave_up = true; });
+  pair.b.transport->disconnect(pair.b.transport->only_connection());
+  pair.run();
+  REQUIRE(asker.failures.size() == 2);
+  for (const auto& [correlation, error] : asker.failures) {
+    CHECK(error.code() == ErrorCode::peer_lost);
+    CHECK(error.fate() == (correlation == 1 ? Fate::maybe_executed : Fate::not_started));
+  }
+  CHECK(gave_up);
+  CHECK(pair.b.ask(*pair.service, asker, 3, "late") == wire::Offer::dropped);
+  pair.a.answer(pair.a.requests[0], "into the void");
+  CHECK(asker.failures.size() == 2);
+}
+
+TEST_CASE("beyond the unanswered requests a peer may have, both sides say busy") {
+  LinkOptions options;
+  options.requests_max = 2;
+  Pair pair{options};
+  Asker asker;
+  CHECK(pair.b.ask(*pair.service, asker, 1, "q") == wire::Offer::taken);
+  CHECK(pair.b.ask(*pair.service, asker, 2, "q") == wire::Offer::taken);
+  CHECK(pair.b.ask(*pair.service, asker, 3, "q") == wire::Offer::refused);
+  pair.run();
+  // Cancelled here, still running there: the server's own bound holds.
+  pair.service->cancel(asker, 1);
+  CHECK(pair.b.ask(*pair.service, asker, 4, "q") == wire::Offer::taken);
+  pair.run();
+  REQUIRE(asker.failures.size() == 1);
+  CHECK(asker.failures[0].first == 4);
+  CHECK(asker.failures[0].second.code() == ErrorCode::busy);
+}
+
+TEST_CASE("a request past its deadline does not leave") {
+  Pair pair;
+  Asker asker;
+  CHECK(pair.b.ask(*pair.service, asker, 1, "q", 0s) == wire::Offer::taken);
+  REQUIRE(asker.failures.size() == 1);
+  CHECK(asker.failures[0].second.code() == ErrorCode::expired);
+  pair.run();
+  CHECK(pair.a.requests.empty());
+}
+
+TEST_CASE("stop ends what waits as closed, and handles that remain do no harm") {
+  Pair pair;
+  Asker asker;
+  static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
+  pair.run();
+  pair.b.links->stop();
+  REQUIRE(asker.failures.size() == 1);
+  CHECK(asker.failures[0].second.code() == ErrorCode::closed);
+  CHECK(asker.failures[0].second.fate() == Fate::maybe_executed);
+  CHECK(pair.b.ask(*pair.service, asker, 2, "q") == wire::Offer::dropped);
+  CHECK_FALSE(pair.b.links->add_subscription(subscription(5, "x")));
+  pair.run();
+  CHECK(pair.a.lost.size() == 1);
+  CHECK(pair.executor.timers.size() <= 1);
+}
