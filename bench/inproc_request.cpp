@@ -13,16 +13,17 @@ bool compare(const char* question, const char* setting, double bar, double goal,
              const Arguments& arguments) {
   Ours ours;
   Theirs theirs;
-  return answer({.row = "inproc_request",
-                 .question = question,
-                 .unit = "us/request",
-                 .rival = "a bare pair of spsc lanes waiting the same way",
-                 .bar = bar,
-                 .goal = goal,
-                 .higher_is_better = false,
-                 .setting = setting},
-                [&] { return sample(ours, requests, 1, Per::message); },
-                [&] { return sample(theirs, requests, 1, Per::message); }, arguments);
+  return answer(
+      {.row = "inproc_request",
+       .question = question,
+       .unit = "us/request",
+       .rival = "a bare pair of spsc lanes waiting the same way",
+       .bar = bar,
+       .goal = goal,
+       .higher_is_better = false,
+       .setting = setting},
+      [&] { return sample(ours, requests, 1, Per::message); },
+      [&] { return sample(theirs, requests, 1, Per::message); }, arguments);
 }
 
 }  // namespace
@@ -30,8 +31,8 @@ bool compare(const char* question, const char* setting, double bar, double goal,
 int main(int argc, char** argv) {
   const Arguments arguments = arguments_of(argc, argv);
   const bool polled = compare<NearRequests<PolledLoop>, SpscRoundTrip<Polling>>(
-      "in process, request round trip, manual executor polled in a loop", "both sides look again at once", 4, 2,
-      arguments.messages(500'000), arguments);
+      "in process, request round trip, manual executor polled in a loop", "both sides look again at once", 4,
+      2, arguments.messages(500'000), arguments);
   const bool slept = compare<NearRequests<SleepingPool>, SpscRoundTrip<Sleeping>>(
       "in process, request round trip, pool executor", "both sides sleep in the kernel at once", 1.5, 1.2,
       arguments.messages(50'000), arguments);

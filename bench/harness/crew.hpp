@@ -17,7 +17,14 @@ inline void relax() noexcept {
 #endif
 }
 
-/// Seconds from the common start until the last of them has returned. `send(index)` runs on `senders` threads.
+/// How long a receiver stays away that found nothing. One that looks again at once takes the lines away from
+/// its sender for every message; one that comes by later finds many.
+inline void relax(unsigned turns) noexcept {
+  for (unsigned turn = 0; turn < turns; ++turn) relax();
+}
+
+/// Seconds from the common start until the last of them has returned. `send(index)` runs on `senders`
+/// threads.
 template <class Send, class Receive>
 double run_together(unsigned senders, Send&& send, Receive&& receive) {
   std::atomic<unsigned> ready{0};

@@ -53,8 +53,9 @@ std::string Figure::fault() const {
 
 std::string Figure::verdict() const {
   if (const std::string why = fault(); !why.empty()) return "INVALID: " + why;
-  if (reaches(question.goal)) return "goal";
-  return reaches(question.bar) ? "bar" : "MISSED";
+  if (!question.bar) return "for information";
+  if (question.goal && reaches(*question.goal)) return "goal";
+  return reaches(*question.bar) ? "bar" : "MISSED";
 }
 
 Figure sum_up(Question question, const std::vector<Pair>& pairs, std::size_t pairs_needed) {

@@ -2,6 +2,7 @@
 /// One question, what was measured for it, and what that says about its bar.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,22 +26,23 @@ struct Pair {
 enum class Judged : std::uint8_t { ratio, value };
 
 struct Question {
-  std::string row;       ///< the name of `bench/run --rows`
-  std::string question;  ///< one line
-  std::string unit;
-  std::string rival;     ///< empty: there is none
-  double bar = 0, goal = 0;
+  std::string row{};       ///< the name of `bench/run --rows`
+  std::string question{};  ///< one line
+  std::string unit{};
+  std::string rival{};                  ///< empty: there is none
+  std::optional<double> bar{}, goal{};  ///< none: information beside another figure of the row
   bool higher_is_better = true;
   Judged judged = Judged::ratio;
   /// What the rival reaches in measures.md, cores apart and close; 0: no figure there.
   double published_apart = 0, published_close = 0;
-  std::string setting;  ///< queue bounds, waiting strategy, lane structure
+  std::string setting{};  ///< queue bounds, waiting strategy, lane structure
 };
 
 /// The pairs of one distance, summed up.
 struct Summary {
   std::size_t pairs = 0;
-  double ours = 0, theirs = 0, ratio = 0, spread = 0;  ///< medians; ratio and spread are of the pairs' own ratios
+  double ours = 0, theirs = 0, ratio = 0,
+         spread = 0;  ///< medians; ratio and spread are of the pairs' own ratios
   double ours_cpu = 0, theirs_cpu = 0, crossing_ns = 0;
 };
 

@@ -8,8 +8,8 @@ namespace midplane::bench {
 /// Keeps the calling thread on the index-th core this process may use (counted round when there are fewer).
 void pin(unsigned index);
 
-/// Nanoseconds a cache line takes from core 0 to core 1 of `pin`, one way: the median of many short ping-pongs between
-/// two pinned threads on one atomic word.
+/// Nanoseconds a cache line takes from core 0 to core 1 of `pin`, one way: the median of many short
+/// ping-pongs between two pinned threads on one atomic word.
 [[nodiscard]] double line_crossing_ns();
 
 /// Below this the cores count as close. Virtual cores move, so it is asked before and after each pair.

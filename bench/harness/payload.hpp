@@ -1,5 +1,6 @@
 #pragma once
-/// The 64 bytes that rivals and spike carry: every word is written for every message and depends on its number.
+/// The 64 bytes that rivals and spike carry: every word is written for every message and depends on its
+/// number.
 
 #include <array>
 #include <cstdint>

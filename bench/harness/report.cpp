@@ -16,6 +16,10 @@ std::string number(double value, const char* format = "%.6g") {
   return text;
 }
 
+std::string number_or(const std::optional<double>& value, const char* otherwise) {
+  return value ? number(*value) : otherwise;
+}
+
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char letter : text) {
@@ -39,21 +43,27 @@ std::string json_of(const Summary& summary) {
   if (summary.pairs == 0) return "null";
   return "{\"pairs\": " + std::to_string(summary.pairs) + ", \"ours\": " + number(summary.ours) +
          ", \"theirs\": " + number(summary.theirs) + ", \"ratio\": " + number(summary.ratio) +
-         ", \"spread\": " + number(summary.spread) + ", \"crossing_ns\": " + number(summary.crossing_ns) + "}";
+         ", \"spread\": " + number(summary.spread) + ", \"crossing_ns\": " + number(summary.crossing_ns) +
+         "}";
 }
 
 }  // namespace
 
 Arguments arguments_of(int argc, char** argv) {
   Arguments arguments;
-  if (const char* seconds = std::getenv("MIDPLANE_BENCH_SECONDS")) arguments.limits.seconds = std::atof(seconds);
+  if (const char* seconds = std::getenv("MIDPLANE_BENCH_SECONDS"))
+    arguments.limits.seconds = std::atof(seconds);
   for (int at = 1; at < argc; ++at) {
     const std::string_view word = argv[at];
     const bool has_value = at + 1 < argc;
-    if (word == "--quick") arguments.limits.quick = true;
-    else if (word == "--seconds" && has_value) arguments.limits.seconds = std::atof(argv[++at]);
-    else if (word == "--pairs" && has_value) arguments.limits.pairs = std::strtoul(argv[++at], nullptr, 10);
-    else if (word == "--json" && has_value) arguments.json = argv[++at];
+    if (word == "--quick")
+      arguments.limits.quick = true;
+    else if (word == "--seconds" && has_value)
+      arguments.limits.seconds = std::atof(argv[++at]);
+    else if (word == "--pairs" && has_value)
+      arguments.limits.pairs = std::strtoul(argv[++at], nullptr, 10);
+    else if (word == "--json" && has_value)
+      arguments.json = argv[++at];
     else {
       std::fprintf(stderr, "usage: %s [--quick] [--seconds S] [--pairs N] [--json FILE]\n", argv[0]);
       std::exit(2);
@@ -70,9 +80,11 @@ std::string table_of(const Figure& figure) {
   text += "  cores   pairs  cross ns        ours      theirs    ratio    spread  CPU ours    theirs\n";
   text += row_of("close", figure, figure.close, figure.counts_close);
   text += row_of("apart", figure, figure.apart, !figure.counts_close);
-  text += "  * counts" + std::string{figure.counts_close ? "" : "; the cores were not close often enough"} + ". ";
-  text += figure.verdict() + " (bar " + number(asked.bar) + ", goal " + number(asked.goal) + ", " +
-          (asked.higher_is_better ? "higher" : "lower") + " is better" + (figure.is_quick ? "; quick" : "") + ")\n";
+  text +=
+      "  * counts" + std::string{figure.counts_close ? "" : "; the cores were not close often enough"} + ". ";
+  text += figure.verdict() + " (bar " + number_or(asked.bar, "none") + ", goal " +
+          number_or(asked.goal, "none") + ", " + (asked.higher_is_better ? "higher" : "lower") +
+          " is better" + (figure.is_quick ? "; quick" : "") + ")\n";
   return text;
 }
 
@@ -83,15 +95,19 @@ std::string json_of(const Figure& figure) {
   const bool has_ratio = has_rival && asked.judged == Judged::ratio;
   std::string text = "{\"row\": " + quoted(asked.row) + ", \"question\": " + quoted(asked.question);
   text += ", \"unit\": " + quoted(asked.unit) + ", \"rival\": " + (has_rival ? quoted(asked.rival) : "null");
-  text += ", \"ours\": " + number(counted.ours) + ", \"theirs\": " + (has_rival ? number(counted.theirs) : "null");
-  text += ", \"ratio\": " + (has_ratio ? number(counted.ratio) : "null") + ", \"spread\": " + number(counted.spread);
-  text += ", \"bar\": " + number(asked.bar) + ", \"goal\": " + number(asked.goal);
+  text += ", \"ours\": " + number(counted.ours) +
+          ", \"theirs\": " + (has_rival ? number(counted.theirs) : "null");
+  text += ", \"ratio\": " + (has_ratio ? number(counted.ratio) : "null") +
+          ", \"spread\": " + number(counted.spread);
+  text += ", \"bar\": " + number_or(asked.bar, "null") + ", \"goal\": " + number_or(asked.goal, "null");
   text += ", \"better\": " + std::string{asked.higher_is_better ? "\"higher\"" : "\"lower\""};
   text += ", \"verdict\": " + quoted(figure.verdict()) + ", \"cores\": ";
   text += figure.counts_close ? "\"close\"" : "\"apart\"";
-  text += ", \"crossing_ns\": " + number(counted.crossing_ns) + ", \"pairs\": " + std::to_string(counted.pairs);
+  text +=
+      ", \"crossing_ns\": " + number(counted.crossing_ns) + ", \"pairs\": " + std::to_string(counted.pairs);
   text += ", \"cpu_ours\": " + number(counted.ours_cpu) + ", \"cpu_theirs\": " + number(counted.theirs_cpu);
-  text += ", \"lost\": " + std::to_string(figure.lost) + ", \"quick\": " + (figure.is_quick ? "true" : "false");
+  text +=
+      ", \"lost\": " + std::to_string(figure.lost) + ", \"quick\": " + (figure.is_quick ? "true" : "false");
   text += ", \"setting\": " + quoted(asked.setting) + ", \"close\": " + json_of(figure.close);
   return text + ", \"apart\": " + json_of(figure.apart) + "}";
 }

@@ -17,7 +17,8 @@ struct Arguments {
   [[nodiscard]] std::uint64_t messages(std::uint64_t full) const { return limits.quick ? full / 10 : full; }
 };
 
-/// `[--quick] [--seconds S] [--pairs N] [--json FILE]`; also MIDPLANE_BENCH_SECONDS. Ends the program on anything else.
+/// `[--quick] [--seconds S] [--pairs N] [--json FILE]`; also MIDPLANE_BENCH_SECONDS. Ends the program on
+/// anything else.
 [[nodiscard]] Arguments arguments_of(int argc, char** argv);
 
 /// Measures, prints the table and appends the JSON. False when the figure is invalid.

@@ -3,9 +3,8 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <utility>
-
 #include <midplane/result.hpp>
+#include <utility>
 
 namespace midplane::bench {
 

@@ -1,6 +1,6 @@
 #pragma once
-/// Our side of the request row: one request outstanding, asked on core 0, answered on core 1. The two kinds differ in
-/// who runs the handler and how both sides wait.
+/// Our side of the request row: one request outstanding, asked on core 0, answered on core 1. The two kinds
+/// differ in who runs the handler and how both sides wait.
 
 #include <cstdint>
 #include <memory>
@@ -11,7 +11,8 @@
 
 namespace midplane::bench {
 
-/// The server's thread polls a manual executor in a loop; the asker looks in a loop whether its reply is there.
+/// The server's thread polls a manual executor in a loop; the asker looks in a loop whether its reply is
+/// there.
 class PolledLoop {
  public:
   [[nodiscard]] std::shared_ptr<Executor> executor() const { return loop_; }
@@ -36,14 +37,16 @@ class SleepingPool {
   void serve(Ended&&) {}
 
  private:
-  std::shared_ptr<Executor> pool_ = must(pool_executor({.threads = 1, .thread_started = [](std::size_t) { pin(1); }}));
+  std::shared_ptr<Executor> pool_ =
+      must(pool_executor({.threads = 1, .thread_started = [](std::size_t) { pin(1); }}));
 };
 
 template <class Waiting>
 class NearRequests {
  public:
   NearRequests() {
-    server_ = must(bus_.serve(service, [](const Request<Tick>& ask) { return tick_of(ask->sequence() - 1); }));
+    server_ =
+        must(bus_.serve(service, [](const Request<Tick>& ask) { return tick_of(ask->sequence() - 1); }));
     client_ = must(bus_.client(service));
   }
 

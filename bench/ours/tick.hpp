@@ -2,18 +2,19 @@
 /// The payload of our side: a FlatBuffers table of 64 bytes that is built in place for every message.
 
 #include <cstdint>
-
 #include <midplane/midplane.hpp>
 
 #include "payload_generated.h"
 
 namespace midplane {
 
-/// By hand, so that a change of the generator can not move a figure. Inside one process only the fingerprint counts.
+/// By hand, so that a change of the generator can not move a figure. Inside one process only the fingerprint
+/// counts.
 template <>
 struct SchemaOf<bench::Tick> {
   static const TypeInfo& info() noexcept {
-    static constexpr TypeInfo tick{.name = "midplane.bench.Tick", .fingerprint = 0x7469636b5f763031, .bfbs = {}};
+    static constexpr TypeInfo tick{
+        .name = "midplane.bench.Tick", .fingerprint = 0x7469636b5f763031, .bfbs = {}};
     return tick;
   }
 };
@@ -22,10 +23,12 @@ namespace bench {
 
 inline constexpr std::size_t tick_bytes = 64;
 
-/// Builds a sender's message of that number. No field has its default value, so every message has the full size.
+/// Builds a sender's message of that number. No field has its default value, so every message has the full
+/// size.
 inline auto tick_of(std::uint64_t number, std::uint64_t sender = 0) noexcept {
   return [number, sender](flatbuffers::FlatBufferBuilder& builder) {
-    return CreateTick(builder, number + 1, static_cast<double>(number + 2), number + 3, sender + 1, number + 5);
+    return CreateTick(builder, number + 1, static_cast<double>(number + 2), number + 3, sender + 1,
+                      number + 5);
   };
 }
 inline std::uint64_t sender_of(const Message<Tick>& message) noexcept { return message->venue() - 1; }
@@ -35,7 +38,8 @@ class TickCheck {
  public:
   void operator()(const Message<Tick>& message) noexcept {
     const std::uint64_t number = message->sequence() - 1;
-    lost_ += number != next_ || message->traded_at() != number + 5 || message.bytes().size() != tick_bytes ? 1 : 0;
+    lost_ +=
+        number != next_ || message->traded_at() != number + 5 || message.bytes().size() != tick_bytes ? 1 : 0;
     next_ = number + 1;
     ++seen_;
   }

@@ -1,6 +1,7 @@
 #pragma once
 /// Rival: a request and its reply over a bare pair of `boost::lockfree::spsc_queue`s of 64-byte values, one
-/// outstanding. Both sides wait the same way: `Polling` looks again at once, `Sleeping` sleeps in the kernel at once.
+/// outstanding. Both sides wait the same way: `Polling` looks again at once, `Sleeping` sleeps in the kernel
+/// at once.
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -24,7 +25,8 @@ class Polling {
   void wake() {}
 };
 
-/// One sleeper. It says that it sleeps and looks again; the other side has pushed before it asks whether to wake.
+/// One sleeper. It says that it sleeps and looks again; the other side has pushed before it asks whether to
+/// wake.
 class Sleeping {
  public:
   template <class Ready>

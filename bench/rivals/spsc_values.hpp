@@ -11,6 +11,9 @@ namespace midplane::bench {
 
 class SpscValues {
  public:
+  /// `pause`: turns of `relax` after an empty look.
+  explicit SpscValues(unsigned pause) : pause_{pause} {}
+
   double run(std::uint64_t messages) {
     SequenceCheck check;
     const double seconds = run_together(
@@ -24,7 +27,7 @@ class SpscValues {
         },
         [&] {
           while (check.seen() < messages)
-            if (lane_.consume_all(check) == 0) relax();
+            if (lane_.consume_all(check) == 0) relax(pause_);
         });
     lost_ += check.lost();
     return seconds;
@@ -33,6 +36,7 @@ class SpscValues {
 
  private:
   boost::lockfree::spsc_queue<Payload, boost::lockfree::capacity<1024>> lane_;
+  unsigned pause_;
   std::uint64_t lost_ = 0;
 };
 

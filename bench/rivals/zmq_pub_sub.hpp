@@ -21,7 +21,7 @@ class ZmqPubSub {
       sub_.back()->connect("inproc://rival");
     }
     // An XPUB hands each new subscription to its user (only the first of equal ones unless verbose).
-    while (pub_.receive(ZMQ_DONTWAIT, [](const Payload&) {})) {
+    while (pub_.receive([](const Payload&) {})) {
     }
   }
 
@@ -39,11 +39,15 @@ class ZmqPubSub {
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
 
  private:
-  // An empty look at a SUB costs about as much as a message, so a socket is emptied before the next one is asked.
+  // An empty look at a SUB costs about as much as a message, so a socket is emptied before the next one is
+  // asked.
   void drain(std::uint64_t messages, std::vector<SequenceCheck>& checks) {
-    for (std::uint64_t left = messages * sub_.size(); left != 0;)
+    for (std::uint64_t left = messages * sub_.size(); left != 0;) {
+      const std::uint64_t before = left;
       for (std::size_t index = 0; index < sub_.size(); ++index)
-        while (left != 0 && sub_[index]->receive(ZMQ_DONTWAIT, checks[index])) --left;
+        while (left != 0 && sub_[index]->receive(checks[index])) --left;
+      if (left == before) relax(zmq_pause);
+    }
   }
 
   ZmqContext context_;

@@ -29,15 +29,21 @@ class ZmqPushPull {
     const double seconds = run_together(
         senders,
         [&](unsigned index) {
-          for (std::uint64_t at = 0; at < each; ++at) push_[index]->send((std::uint64_t{index} << sender_shift) | at);
+          for (std::uint64_t at = 0; at < each; ++at)
+            push_[index]->send((std::uint64_t{index} << sender_shift) | at);
         },
         [&] {
-          for (std::uint64_t left = each * senders; left != 0; --left)
-            pull_.receive(0, [&checks](Payload payload) {
-              const std::uint64_t sender = payload.words.front() >> sender_shift;
-              for (std::uint64_t& word : payload.words) word &= sequence_mask;
-              checks[sender](payload);
-            });
+          const auto look = [&checks](Payload payload) {
+            const std::uint64_t sender = payload.words.front() >> sender_shift;
+            for (std::uint64_t& word : payload.words) word &= sequence_mask;
+            checks[sender](payload);
+          };
+          for (std::uint64_t left = each * senders; left != 0;) {
+            if (pull_.receive(look))
+              --left;
+            else
+              relax(zmq_pause);
+          }
         });
     for (const SequenceCheck& check : checks) lost_ += check.lost();
     return seconds;

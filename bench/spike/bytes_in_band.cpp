@@ -1,5 +1,5 @@
-// Candidate c: a byte ring whose length word commits. The sender clears the next length before it sets this one, so the
-// receiver reads one line per message and no index; where it is it says once per drain.
+// Candidate c: a byte ring whose length word commits. The sender clears the next length before it sets this
+// one, so the receiver reads one line per message and no index; where it is it says once per drain.
 
 #include <cstring>
 
@@ -39,7 +39,8 @@ class ByteRing {
 
  private:
   // Payloads start at multiples of 16.
-  static constexpr std::uint64_t length_bytes = 16, record_bytes = 80, ring_bytes = record_bytes * (lane_messages + 1);
+  static constexpr std::uint64_t length_bytes = 16, record_bytes = 80,
+                                 ring_bytes = record_bytes * (lane_messages + 1);
   std::byte* place(std::uint64_t position) noexcept { return bytes_ + position % ring_bytes; }
   std::atomic_ref<std::uint64_t> length_at(std::uint64_t position) noexcept {
     return std::atomic_ref{*reinterpret_cast<std::uint64_t*>(place(position))};

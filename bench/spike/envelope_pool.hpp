@@ -1,5 +1,6 @@
 #pragma once
-/// Pooled counted envelopes for the candidates that hand over pointers. One sender takes; receivers give back in chains.
+/// Pooled counted envelopes for the candidates that hand over pointers. One sender takes; receivers give back
+/// in chains.
 
 #include <algorithm>
 #include <atomic>
@@ -42,7 +43,8 @@ class EnvelopePool {
   /// A receiver.
   void give_back(Envelope* first, Envelope* last) noexcept {
     last->next = returned_.load(std::memory_order_relaxed);
-    while (!returned_.compare_exchange_weak(last->next, first, std::memory_order_release, std::memory_order_relaxed)) {
+    while (!returned_.compare_exchange_weak(last->next, first, std::memory_order_release,
+                                            std::memory_order_relaxed)) {
     }
   }
 

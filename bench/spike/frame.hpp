@@ -1,5 +1,6 @@
 #pragma once
-/// A frame of 64 KiB that records are copied into, as a link would: 24 bytes of header, 64 of payload, padded to 16.
+/// A frame of 64 KiB that records are copied into, as a link would: 24 bytes of header, 64 of payload, padded
+/// to 16.
 
 #include <array>
 #include <cstddef>

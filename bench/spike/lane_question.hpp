@@ -1,10 +1,10 @@
 #pragma once
-/// The four questions of the lane spike, asked of every candidate with the same work: the sender writes 64 bytes with a
-/// number, the receiver checks the number. A loss ends the program.
+/// The four questions of the lane spike, asked of every candidate with the same work: the sender writes 64
+/// bytes with a number, the receiver checks the number. A loss ends the program.
 ///
 /// A candidate is a `Fan`, one sender's way to some readers:
-///   Fan(unsigned readers, Fan* shared)      `shared`: fans to one receiver may share what they like with the first
-///   bool send(const Numbers&)               the whole burst to every reader, or false: no room
+///   Fan(unsigned readers, Fan* shared)      `shared`: fans to one receiver may share what they like with the
+///   first bool send(const Numbers&)               the whole burst to every reader, or false: no room
 ///   unsigned drain(unsigned reader, look)   `look(const Payload&)` for all that is there
 ///   unsigned drain_into(Frame&)             the same for the first reader, copied into frames
 
@@ -66,7 +66,8 @@ void send_all(Fan& fan, unsigned sender, const Ask& ask) {
     }
 }
 
-/// M deliveries per second. `ask.senders` threads, each with a fan to `ask.readers` that one thread drains in turn.
+/// M deliveries per second. `ask.senders` threads, each with a fan to `ask.readers` that one thread drains in
+/// turn.
 template <class Fan>
 double deliver(const char* name, const Ask& ask) {
   std::vector<std::unique_ptr<Fan>> fans;

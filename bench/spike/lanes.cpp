@@ -1,5 +1,5 @@
-// What is a lane made of? Decision 2 asks it: each candidate in its smallest form, each question several times, the
-// candidates interleaved. Prints medians in M deliveries per second, for cores close and apart.
+// What is a lane made of? Decision 2 asks it: each candidate in its smallest form, each question several
+// times, the candidates interleaved. Prints medians in M deliveries per second, for cores close and apart.
 
 #include <array>
 #include <cstdio>
@@ -41,28 +41,33 @@ struct Cell {
   }
 };
 
-void print(const char* distance, bool close, const std::vector<Candidate>& candidates, const std::vector<Asked>& asked,
-           const std::vector<std::vector<Cell>>& cells) {
+void print(const char* distance, bool close, const std::vector<Candidate>& candidates,
+           const std::vector<Asked>& asked, const std::vector<std::vector<Cell>>& cells) {
   std::printf("\ncores %s: M deliveries/s (line crossing in ns; runs)\n%-26s", distance, "");
   for (const Asked& one : asked) std::printf("%17s", one.name);
   for (std::size_t at = 0; at < candidates.size(); ++at) {
     std::printf("\n%-26s", candidates[at].name);
     for (const Cell& cell : cells[at]) {
       const auto& figures = close ? cell.close : cell.apart;
-      if (figures.empty()) std::printf("%17s", "-");
-      else std::printf("%7.1f (%3.0f; %2zu)", median(figures), median(close ? cell.close_ns : cell.apart_ns), figures.size());
+      if (figures.empty())
+        std::printf("%17s", "-");
+      else
+        std::printf("%7.1f (%3.0f; %2zu)", median(figures), median(close ? cell.close_ns : cell.apart_ns),
+                    figures.size());
     }
   }
   std::printf("\n");
 }
 
 int run(std::uint64_t messages, unsigned rounds) {
-  const std::vector<Candidate> candidates{pointers_through_boost(), pointers_through_own_ring(), values_through_boost(),
-                                          bytes_in_band(),          log_with_cursors(),          pointers_through_mpmc()};
+  const std::vector<Candidate> candidates{pointers_through_boost(), pointers_through_own_ring(),
+                                          values_through_boost(),   bytes_in_band(),
+                                          log_with_cursors(),       pointers_through_mpmc()};
   const std::vector<Asked> asked = questions(messages);
   std::vector<std::vector<Cell>> cells(candidates.size(), std::vector<Cell>(asked.size()));
-  std::printf("%s\nlanes of %llu messages of 64 bytes, %llu messages a run, %u rounds\n", machine_line().c_str(),
-              static_cast<unsigned long long>(lane_messages), static_cast<unsigned long long>(messages), rounds);
+  std::printf("%s\nlanes of %llu messages of 64 bytes, %llu messages a run, %u rounds\n",
+              machine_line().c_str(), static_cast<unsigned long long>(lane_messages),
+              static_cast<unsigned long long>(messages), rounds);
   for (unsigned round = 0; round < rounds; ++round)
     for (std::size_t question = 0; question < asked.size(); ++question)
       for (std::size_t at = 0; at < candidates.size(); ++at) {
@@ -70,7 +75,8 @@ int run(std::uint64_t messages, unsigned rounds) {
         const double figure = candidates[at].deliver(candidates[at].name, asked[question].ask);
         const double after = line_crossing_ns();
         // The cores moved meanwhile: the figure is of neither kind.
-        if ((before < close_ns_max) == (after < close_ns_max)) cells[at][question].add(figure, (before + after) / 2);
+        if ((before < close_ns_max) == (after < close_ns_max))
+          cells[at][question].add(figure, (before + after) / 2);
       }
   print("close", true, candidates, asked, cells);
   print("apart", false, candidates, asked, cells);
@@ -82,6 +88,7 @@ int run(std::uint64_t messages, unsigned rounds) {
 
 int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-  const unsigned rounds = argc > 2 && std::strcmp(argv[1], "--rounds") == 0 ? static_cast<unsigned>(std::atoi(argv[2])) : 9;
+  const unsigned rounds =
+      argc > 2 && std::strcmp(argv[1], "--rounds") == 0 ? static_cast<unsigned>(std::atoi(argv[2])) : 9;
   return midplane::bench::run(quick ? 160000 : 800000, quick ? 1 : rounds);
 }

@@ -1,5 +1,5 @@
-// Candidate d: one log per sender that every reader walks with a cursor of its own. Records carry their header, so a
-// link copies runs of them.
+// Candidate d: one log per sender that every reader walks with a cursor of its own. Records carry their
+// header, so a link copies runs of them.
 
 #include <algorithm>
 #include <array>
@@ -58,7 +58,8 @@ class Log {
   };
   [[nodiscard]] std::uint64_t slowest() const noexcept {
     std::uint64_t least = UINT64_MAX;
-    for (const Cursor& cursor : cursors_) least = std::min(least, cursor.position.load(std::memory_order_acquire));
+    for (const Cursor& cursor : cursors_)
+      least = std::min(least, cursor.position.load(std::memory_order_acquire));
     return least;
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// One envelope, counted once per reader, and its pointer into each reader's lane. The three pointer candidates differ
-/// in the lane alone:
+/// One envelope, counted once per reader, and its pointer into each reader's lane. The three pointer
+/// candidates differ in the lane alone:
 ///   bool fits(unsigned count)             the sender asks before it pushes
 ///   void push(Envelope* const*, unsigned) that many fit
 ///   unsigned pop(Envelope** into)         at most `burst_max`
@@ -22,7 +22,8 @@ class PointerFan {
  public:
   PointerFan(unsigned readers, PointerFan* shared) : pool_{2 * lane_messages} {
     for (unsigned reader = 0; reader < readers; ++reader)
-      lanes_.push_back(shared != nullptr && Lane::is_shared ? shared->lanes_[reader] : std::make_shared<Lane>());
+      lanes_.push_back(shared != nullptr && Lane::is_shared ? shared->lanes_[reader]
+                                                            : std::make_shared<Lane>());
     drains_ = shared == nullptr || !Lane::is_shared;
   }
 
@@ -35,7 +36,8 @@ class PointerFan {
       burst_[held_++] = envelope;
     }
     held_ = 0;
-    for (unsigned at = 0; at < numbers.count; ++at) write(burst_[at]->payload, numbers.first + at, numbers.sender);
+    for (unsigned at = 0; at < numbers.count; ++at)
+      write(burst_[at]->payload, numbers.first + at, numbers.sender);
     for (const auto& lane : lanes_) lane->push(burst_.data(), numbers.count);
     return true;
   }

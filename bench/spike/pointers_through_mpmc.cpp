@@ -1,5 +1,5 @@
-// Candidate e, the base line: pooled counted envelopes by pointer through `boost::lockfree::queue`. Senders to one
-// receiver share one queue.
+// Candidate e, the base line: pooled counted envelopes by pointer through `boost::lockfree::queue`. Senders
+// to one receiver share one queue.
 
 #include <boost/lockfree/queue.hpp>
 

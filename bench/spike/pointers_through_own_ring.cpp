@@ -1,5 +1,5 @@
-// Candidate a2: pooled counted envelopes by pointer through a ring of our own: positions of 64 bits that never wrap,
-// each side remembers the other's, and the receiver says after every message that it has left.
+// Candidate a2: pooled counted envelopes by pointer through a ring of our own: positions of 64 bits that
+// never wrap, each side remembers the other's, and the receiver says after every message that it has left.
 
 #include <array>
 
@@ -26,7 +26,8 @@ class OwnRing {
   unsigned pop(Envelope** into) noexcept {
     if (taken_ == tail_seen_) tail_seen_ = tail_.load(std::memory_order_acquire);
     unsigned count = 0;
-    for (; count < burst_max && taken_ != tail_seen_; ++count, ++taken_) into[count] = slots_[taken_ % lane_messages];
+    for (; count < burst_max && taken_ != tail_seen_; ++count, ++taken_)
+      into[count] = slots_[taken_ % lane_messages];
     return count;
   }
   void popped_one() noexcept {

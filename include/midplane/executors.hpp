@@ -35,15 +35,15 @@ struct PoolOptions {
 class ManualExecutor : public Executor {
  public:
   /// Runs what is ready now, not what that makes ready; never waits. Returns the number of works and timers run: 0
-  /// also inside a work and while another thread runs them.
+  /// also inside a work and while another thread runs them. Calls the kernel only while something is watched, once.
   virtual std::size_t poll() noexcept = 0;
   /// Runs one ready work or due timer; false when there is none.
   virtual bool poll_one() noexcept = 0;
   /// Runs until `until`; waits in between. With a clock that does not advance by itself it returns when nothing is
   /// ready and the clock stands still.
   virtual std::size_t run_for(Duration duration) noexcept = 0;
-  /// A descriptor that is readable (level-triggered) whenever a work is ready or a timer is due; for poll, epoll,
-  /// Asio. Owned by the executor; -1 when the system has none left. Over a clock that is not the system's, a timer
+  /// A descriptor that is readable (level-triggered) whenever a work is ready, a timer is due or a watched descriptor
+  /// is readable; for poll, epoll, Asio. Owned by the executor; -1 when the system has none left. Over a clock that is not the system's, a timer
   /// makes it readable when it is due as `poll` returns or as it is started.
   [[nodiscard]] virtual int descriptor() = 0;
   /// When the next timer is due; `never()` when there is none.

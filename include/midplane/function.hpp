@@ -20,9 +20,9 @@ class Function<R(Args...)> {
   Function() noexcept = default;
   Function(std::nullptr_t) noexcept {}
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_r_v<R, std::remove_cvref_t<F>&, Args...>)
+    requires(!std::is_same_v<std::decay_t<F>, Function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
   Function(F&& f) {
-    using Held = std::remove_cvref_t<F>;
+    using Held = std::decay_t<F>;
     if constexpr (fits<Held>) {
       ::new (storage_) Held(std::forward<F>(f));
       vtable_ = &inline_vtable<Held>;

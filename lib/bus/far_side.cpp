@@ -248,6 +248,8 @@ void FarSide::peer_serves(link::PeerId peer, const wire::ServeBody& changes) noe
   bus_.peers_changed();
 }
 
+void FarSide::peer_told(link::PeerId) noexcept { bus_.peers_changed(); }
+
 void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                               bool retained) noexcept {
   const auto entry = known(peer);
@@ -257,7 +259,7 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
     if (!route) return release(message);
     outlet = std::make_unique<route::Outlet>(std::move(route), true);
   }
-  static_cast<void>(retained);
+  message->retained = retained;
   outlet->refresh();
   route::Wakes wakes;
   outlet->offer(message, *bus_.clock, wakes);

@@ -41,6 +41,7 @@ class FarSide final : public link::Host {
   void subscription_confirmed(std::uint32_t id, link::PeerId peer) noexcept override;
   void subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept override;
   void peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept override;
+  void peer_told(link::PeerId peer) noexcept override;
   void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                        bool retained) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;

@@ -153,7 +153,7 @@ std::optional<RawItem> try_take(SubscriptionCore* core) noexcept {
     item.event = event_in(*taken.envelope);
     release(taken.envelope);
   } else {
-    item.message = AnyMessage::adopt(taken.envelope, taken.retained);
+    item.message = AnyMessage::adopt(taken.envelope, taken.retained || taken.envelope->retained);
   }
   return item;
 }

@@ -1,6 +1,7 @@
 #include "exec/manual.hpp"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 
 #include "base/clock.hpp"
@@ -13,7 +14,8 @@ namespace exec {
 
 namespace {
 std::atomic<std::uint64_t> last_number{0};
-}
+constexpr std::size_t watched_max = 64;  ///< runs for watched descriptors in one poll; more wait for the next
+}  // namespace
 
 ManualCore::ManualCore(std::shared_ptr<Clock> clock)
     : clock_{clock ? std::move(clock) : steady_clock()},
@@ -23,21 +25,28 @@ ManualCore::ManualCore(std::shared_ptr<Clock> clock)
 bool ManualCore::runs_here() const noexcept { return Running::of(this) != nullptr; }
 
 void ManualCore::wake_driver() noexcept {
-  if (bell_.is_open()) bell_.ring();
+  if (is_handed_out()) bell_.ring();
+  wake_sleepers();
+}
+
+/// What a sleeper waits for has been made true.
+void ManualCore::wake_sleepers() noexcept {
+  bell_.wake();
   parking_.wake_all();
 }
 
 void ManualCore::start(TimerWork& timer) noexcept {
   const Instant due = timer.due;  // it may fire, and be gone, as soon as it is started
   if (!timers_.start(timer)) return;
-  if (bell_.is_open()) {
+  if (is_handed_out()) {
     if (clock_->is_system()) arm();
     else if (due <= clock_->now()) bell_.ring();
   }
-  parking_.wake_all();
+  wake_sleepers();
 }
 
-/// Makes the timerfd as early as the next timer. It may be too early after a cancel: `settle` puts that right.
+/// Makes the timerfd as early as the next timer. It may be too early after a cancel: `settle`, or the next sleep, puts
+/// that right.
 void ManualCore::arm() noexcept {
   const std::lock_guard lock{bell_flag_};
   const Instant due = timers_.next_due_in_order();
@@ -91,6 +100,25 @@ bool ManualCore::run_left() noexcept {
   return true;
 }
 
+/// Of what is readable now.
+std::size_t ManualCore::run_watched(std::size_t runs_max) noexcept {
+  if (!watches_.any()) return 0;
+  std::array<Watches::Key, watched_max> room;
+  std::size_t count = 0;
+  for (const Watches::Key key : watches_.look(room)) {
+    if (count == runs_max || is_stopped()) break;
+    Work* const work = watches_.begin_run(key);
+    if (work == nullptr) continue;  // a run before it ended that watch
+    {
+      const Running running{this};
+      work->run();
+    }
+    watches_.end_run();
+    ++count;
+  }
+  return count;
+}
+
 /// Behind what is left already.
 void ManualCore::take_submitted() noexcept {
   Work* const first = submitted_.take_all();
@@ -103,13 +131,12 @@ void ManualCore::take_submitted() noexcept {
 /// What is ready now: not what a handler submits or starts meanwhile, else a handler that submits itself again would
 /// never let `poll` return.
 std::size_t ManualCore::run_ready() noexcept {
-  std::size_t count = 0;
   take_submitted();
-  if (timers_.next_due() != Instant::never()) {
-    const Instant now = clock_->now();
-    const std::size_t before = timers_.next_position();
-    while (fire_one(now, before)) ++count;
-  }
+  const bool timed = timers_.next_due() != Instant::never();
+  const Instant now = timed ? clock_->now() : Instant{};
+  const std::size_t before = timed ? timers_.next_position() : 0;
+  std::size_t count = run_watched(watched_max);
+  while (timed && fire_one(now, before)) ++count;
   while (run_left()) ++count;
   return count;
 }
@@ -118,6 +145,7 @@ std::size_t ManualCore::run_ready() noexcept {
 void ManualCore::settle() noexcept {
   if (!bell_.is_open()) return;
   bell_.quiet();
+  if (!is_handed_out()) return;
   const bool system = clock_->is_system();
   if (system) arm();
   const bool ready = left_.load(std::memory_order_relaxed) != nullptr || (!system && timers_.any_due(*clock_));
@@ -139,8 +167,12 @@ bool ManualCore::poll_one() noexcept {
   const bool due = timers_.any_due(*clock_);
   bool ran = due && fire_one(clock_->now(), TimerWork::npos);
   if (!ran) {
-    if (left_.load(std::memory_order_relaxed) == nullptr) take_submitted();
-    ran = run_left();
+    // Between two batches of works a watched descriptor has its turn, so neither can keep the other from running.
+    if (left_.load(std::memory_order_relaxed) == nullptr) {
+      take_submitted();
+      ran = run_watched(1) != 0;
+    }
+    ran = ran || run_left();
   }
   settle();
   give_role();
@@ -149,26 +181,41 @@ bool ManualCore::poll_one() noexcept {
 
 // --- waiting ----------------------------------------------------------------------------------------------------
 
-/// The driver only. False when there is nothing to run: at `until`, after a nudge, and when a simulated clock moved.
+/// The driver only, after `run_ready` found nothing, in particular nothing readable. False when there is nothing to run:
+/// at `until`, after a nudge, and when a simulated clock moved. True may be wrong while something is watched.
 bool ManualCore::wait_for_something(Instant until, Nudges nudges) noexcept {
+  bool readable = false;
   while (!is_stopped()) {
     const auto key = parking_.prepare();
-    const bool ready = !submitted_.mark() || timers_.any_due(*clock_);
+    const bool watching = watches_.any();
+    if (watching) bell_.lie_down();
+    const bool ready = readable || !submitted_.mark() || timers_.any_due(*clock_);
     const bool nudged = nudges == Nudges::end_the_wait &&
                         SeenNudges::update(number_, nudges_.load(std::memory_order_acquire));
     const Instant next = std::min(until, timers_.next_due());
-    if (ready || nudged || is_stopped() || until <= clock_->now()) {
-      parking_.cancel();
-      return ready;
+    const bool over = ready || nudged || is_stopped() || until <= clock_->now();
+    const bool jump = !over && simulated_ && next != Instant::never();
+    if (!over && !jump && !watching) {
+      parking_.wait(key, base::kernel_deadline(*clock_, next));
+      continue;
     }
-    if (simulated_ && next != Instant::never()) {
-      parking_.cancel();
-      clock_->advance_to(next);
-      return timers_.any_due(*clock_);
+    parking_.cancel();
+    if (!over && !jump) {
+      readable = sleep_on_bell(base::kernel_deadline(*clock_, next));
+      continue;
     }
-    parking_.wait(key, base::kernel_deadline(*clock_, next));
+    bell_.get_up();
+    if (over) return ready;
+    clock_->advance_to(next);
+    return timers_.any_due(*clock_);
   }
   return false;
+}
+
+bool ManualCore::sleep_on_bell(Instant until) noexcept {
+  // A timerfd that stayed readable for a timer long fired or cancelled would not let anybody sleep.
+  if (is_handed_out() && clock_->is_system()) arm();
+  return bell_.sleep(until);
 }
 
 std::size_t ManualCore::drive(Instant until) noexcept {
@@ -199,17 +246,29 @@ std::size_t ManualCore::run_for(Duration duration) noexcept {
 
 void ManualCore::nudge() noexcept {
   nudges_.fetch_add(1, std::memory_order_acq_rel);
-  parking_.wake_all();
+  wake_sleepers();
+}
+
+// --- descriptors ------------------------------------------------------------------------------------------------
+
+bool ManualCore::watch(int fd, Work& work) noexcept {
+  {
+    const std::lock_guard lock{bell_flag_};
+    if (!bell_.open()) return false;
+  }
+  if (!watches_.add(fd, work)) return false;
+  parking_.wake_all();  // a driver that sleeps there does not see the descriptor
+  return true;
 }
 
 int ManualCore::descriptor() noexcept {
   {
     const std::lock_guard lock{bell_flag_};
-    if (bell_.is_open()) return bell_.descriptor();
     if (!bell_.open()) return -1;
+    if (handed_out_.exchange(true, std::memory_order_acq_rel)) return bell_.descriptor();
   }
   if (clock_->is_system()) arm();
-  // From here on the next push rings. A driver that runs right now sees the open bell when it settles.
+  // From here on the next push rings. A driver that runs right now sees it when it settles.
   const bool due = !clock_->is_system() && timers_.next_due_in_order() <= clock_->now();
   if (!submitted_.mark() || left_.load(std::memory_order_relaxed) != nullptr || due) bell_.ring();
   return bell_.descriptor();
@@ -218,7 +277,8 @@ int ManualCore::descriptor() noexcept {
 bool ManualCore::stop(Instant until) noexcept {
   stopped_.store(true, std::memory_order_release);
   timers_.close();
-  parking_.wake_all();
+  watches_.close();
+  wake_sleepers();
   if (runs_here()) return true;
   while (true) {
     const auto key = parking_.prepare();
@@ -249,6 +309,8 @@ class ManualExecutorImpl final : public ManualExecutor {
   std::size_t poll() noexcept override { return core_->poll(); }
   bool poll_one() noexcept override { return core_->poll_one(); }
   std::size_t run_for(Duration duration) noexcept override { return core_->run_for(duration); }
+  bool watch(int fd, Work& work) noexcept override { return core_->watch(fd, work); }
+  void unwatch(int fd) noexcept override { core_->unwatch(fd); }
   int descriptor() override { return core_->descriptor(); }
   Instant next_due() const noexcept override { return core_->next_due(); }
   bool stop(Instant until) noexcept override { return core_->stop(until); }

@@ -125,11 +125,14 @@ void Links::establish(Peer& peer) noexcept {
     }
   }
   host_.peer_up(peer.info);
-  // From here on a new subscription is told at once, and those before are in the list: none is missed or told twice.
-  const std::lock_guard lock{mutex_};
-  if (peer.phase != Phase::establishing) return;
-  peer.phase = Phase::up;
-  announce(peer);
+  {
+    // From here on a new subscription is told at once, and those before are in the list: none is missed or told twice.
+    const std::lock_guard lock{mutex_};
+    if (peer.phase != Phase::establishing) return;
+    peer.phase = Phase::up;
+    announce(peer);
+  }
+  arm();
 }
 
 void Links::announce(Peer& peer) noexcept {

@@ -94,7 +94,7 @@ void Runner::deliver(Taken& taken) noexcept {
     return lose(envelope, DropReason::expired);
   if (envelope.extra && envelope.extra->peer && envelope.kind != wire::Kind::event && !verify_(envelope.bytes()))
     return lose(envelope, DropReason::malformed);
-  AnyMessage message = AnyMessage::adopt(&envelope, taken.retained);
+  AnyMessage message = AnyMessage::adopt(&envelope, taken.retained || envelope.retained);
   const bool is_event = envelope.kind == wire::Kind::event;
   try {
     handler_(message);

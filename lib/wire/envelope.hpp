@@ -50,7 +50,8 @@ struct alignas(64) Envelope : detail::EnvelopeHead {
   std::uint32_t capacity;  ///< bytes behind the header
   std::uint8_t size_class;
   Kind kind;
-  std::uint16_t unused;
+  bool retained;  ///< came over a link marked so; near ones are marked per delivery
+  std::uint8_t unused;
 
   [[nodiscard]] std::byte* block() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {payload, size}; }

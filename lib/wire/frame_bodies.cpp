@@ -256,7 +256,13 @@ std::optional<std::vector<LastNumberBody>> decode_heartbeat(std::span<const std:
   return verified<protocol::Heartbeat>(body, [](const protocol::Heartbeat& from, Texts&) {
     std::vector<LastNumberBody> last;
     if (from.last()) {
-      for (const protocol::LastNumber* one : *from.last()) last.push_back({one->name(), one->number()});
+      // The verifier does not check how structs of a vector are aligned.
+      const std::uint8_t* at = from.last()->Data();
+      for (flatbuffers::uoffset_t i = 0; i < from.last()->size(); ++i, at += sizeof(protocol::LastNumber)) {
+        protocol::LastNumber one;
+        std::memcpy(&one, at, sizeof one);
+        last.push_back({one.name(), one.number()});
+      }
     }
     return last;
   });

@@ -77,6 +77,7 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   envelope->size = 0;
   envelope->payload = envelope->block();
   envelope->kind = Kind::message;
+  envelope->retained = false;
   envelope->extra = with_extra ? ::new (envelope->block()) Extra{} : nullptr;
   return envelope;
 }

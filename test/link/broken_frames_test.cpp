@@ -168,6 +168,7 @@ TEST_CASE("a stranger that does not greet is dropped") {
 TEST_CASE("no change of any bytes on the wire does harm") {
   const auto seed = seeded_random(20);
   for (int round = 0; round < 300; ++round) {
+    Asker asker;
     World world;
     Bus a{world, "a", 1};
     Bus b{world, "b", 2};
@@ -190,7 +191,6 @@ TEST_CASE("no change of any bytes on the wire does harm") {
       return true;
     };
     world.run();
-    Asker asker;
     if (!b.up.empty()) {
       if (auto sink = b.links->service_sink(b.up[0].id, "ask")) static_cast<void>(b.ask(**sink, asker, 1, "q"));
     }

@@ -162,8 +162,8 @@ TEST_CASE("P10 what waits when the link ends is link_lost, and the sums hold ove
 }
 
 TEST_CASE("a request is answered over the link, with its deadline as remaining time") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   CHECK(pair.b.ask(*pair.service, asker, 41, "question", 3s) == wire::Offer::taken);
   pair.run();
   REQUIRE(pair.a.requests.size() == 1);
@@ -182,8 +182,8 @@ TEST_CASE("a request is answered over the link, with its deadline as remaining t
 }
 
 TEST_CASE("an answer that is an error keeps code, fate, app code and words") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
   pair.run();
   const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
@@ -200,8 +200,8 @@ TEST_CASE("an answer that is an error keeps code, fate, app code and words") {
 }
 
 TEST_CASE("a streamed reply is answered unsupported") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
   pair.run();
   const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
@@ -214,8 +214,8 @@ TEST_CASE("a streamed reply is answered unsupported") {
 }
 
 TEST_CASE("cancel tells the server once; the late answer goes nowhere") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   static_cast<void>(pair.b.ask(*pair.service, asker, 5, "q"));
   pair.run();
   const wire::Envelope* request = wire::envelope_of(pair.a.requests.at(0));
@@ -233,8 +233,8 @@ TEST_CASE("cancel tells the server once; the late answer goes nowhere") {
 }
 
 TEST_CASE("a request cancelled before it left never leaves") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   pair.b.transport->room = 0;
   CHECK(pair.b.ask(*pair.service, asker, 5, "q") == wire::Offer::taken);
   pair.service->cancel(asker, 5);
@@ -245,8 +245,8 @@ TEST_CASE("a request cancelled before it left never leaves") {
 }
 
 TEST_CASE("a lost peer ends each pending request once: not_started when it had not left") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   static_cast<void>(pair.b.ask(*pair.service, asker, 1, "left"));
   pair.b.transport->room = 0;
   static_cast<void>(pair.b.ask(*pair.service, asker, 2, "waits"));
@@ -270,8 +270,8 @@ TEST_CASE("a lost peer ends each pending request once: not_started when it had n
 TEST_CASE("beyond the unanswered requests a peer may have, both sides say busy") {
   LinkOptions options;
   options.requests_max = 2;
-  Pair pair{options};
   Asker asker;
+  Pair pair{options};
   CHECK(pair.b.ask(*pair.service, asker, 1, "q") == wire::Offer::taken);
   CHECK(pair.b.ask(*pair.service, asker, 2, "q") == wire::Offer::taken);
   CHECK(pair.b.ask(*pair.service, asker, 3, "q") == wire::Offer::refused);
@@ -286,8 +286,8 @@ TEST_CASE("beyond the unanswered requests a peer may have, both sides say busy")
 }
 
 TEST_CASE("a request past its deadline does not leave") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   CHECK(pair.b.ask(*pair.service, asker, 1, "q", 0s) == wire::Offer::taken);
   REQUIRE(asker.failures.size() == 1);
   CHECK(asker.failures[0].second.code() == ErrorCode::expired);
@@ -296,8 +296,8 @@ TEST_CASE("a request past its deadline does not leave") {
 }
 
 TEST_CASE("stop ends what waits as closed, and handles that remain do no harm") {
-  Pair pair;
   Asker asker;
+  Pair pair;
   static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
   pair.run();
   pair.b.links->stop();

@@ -7,8 +7,11 @@
 ///    thread of the executor; a work is not submitted again before that run has begun.
 ///  - `start(timer)` leads to exactly one `timer.fire()` at or after `timer.due`, unless `cancel(timer)` returned true
 ///    first. `cancel` never waits: false means that the timer has fired, is firing or was never started.
+///  - A driven executor runs a watching work whenever its descriptor is readable, level-triggered: again and again
+///    until somebody has read it, but not again before a run has ended. A run may come for what another reader took.
+///    After `unwatch` returned the work neither waits nor runs, unless it is called inside that very run.
 ///  - After `stop` returned nothing runs any more; what was still waiting is dropped and its `run` never called.
-/// Work and Timer objects are owned by the caller and stay valid until run, fired or cancelled.
+/// Work and Timer objects are owned by the caller and stay valid until run, fired, cancelled or no longer watched for.
 
 #include <cstddef>
 #include <memory>
@@ -72,6 +75,13 @@ class Executor {
   /// What a driver waits for has happened on another thread: every `drive` that waits returns, and so does the next
   /// one of each thread, which may have looked too early.
   virtual void nudge() noexcept {}
+  /// Driven executors only: runs `work` inside `drive` and its like whenever `fd` is readable, or broken, and makes the
+  /// executor's own descriptor readable meanwhile. `fd` may itself be an epoll descriptor. It stays open, and `work`
+  /// valid, until `unwatch`. Any thread. False: not driven, stopped, watched already, or the system refused.
+  virtual bool watch(int fd, Work& work) noexcept { return static_cast<void>(fd), static_cast<void>(work), false; }
+  /// Ends it: drops a run that waits, and waits for one on another thread. Any thread, inside the run too; what is not
+  /// watched is no error.
+  virtual void unwatch(int fd) noexcept { static_cast<void>(fd); }
 
   /// Ends its threads, waiting for running works until `until`, an instant of the steady clock whatever clock the
   /// executor has. False when one is still running then. Inside a work it does not wait for that work, nor for others
