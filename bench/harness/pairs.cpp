@@ -23,10 +23,8 @@ std::vector<Pair> measure_pairs(const Side& ours, const Side& theirs, const Limi
   while (!is_enough(pairs, now_seconds() - start, limits) && now_seconds() - start < 2 * limits.seconds) {
     Pair pair;
     pair.crossing_before_ns = line_crossing_ns();
-    const bool ours_first = pairs.size() % 2 == 0;
-    if (ours_first) pair.ours = ours();
+    pair.ours = ours();
     pair.theirs = theirs();
-    if (!ours_first) pair.ours = ours();
     pair.crossing_after_ns = line_crossing_ns();
     pairs.push_back(pair);
   }

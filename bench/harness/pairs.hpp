@@ -18,7 +18,7 @@ struct Limits {
   bool quick = false;     ///< five pairs of any distance: to see that it runs
 };
 
-/// Runs both sides once unmeasured, then pairs. Ours and theirs take turns in going first.
+/// Runs both sides once unmeasured, then pairs.
 [[nodiscard]] std::vector<Pair> measure_pairs(const Side& ours, const Side& theirs, const Limits& limits);
 
 /// What a value is: M messages per second, or microseconds per message.

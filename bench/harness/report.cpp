@@ -80,8 +80,8 @@ std::string table_of(const Figure& figure) {
   text += "  cores   pairs  cross ns        ours      theirs    ratio    spread  CPU ours    theirs\n";
   text += row_of("close", figure, figure.close, figure.counts_close);
   text += row_of("apart", figure, figure.apart, !figure.counts_close);
-  text +=
-      "  * counts" + std::string{figure.counts_close ? "" : "; the cores were not close often enough"} + ". ";
+  const bool is_apart = !figure.counts_close && !asked.rival.empty();
+  text += "  * counts" + std::string{is_apart ? "; the cores were not close often enough" : ""} + ". ";
   text += figure.verdict() + " (bar " + number_or(asked.bar, "none") + ", goal " +
           number_or(asked.goal, "none") + ", " + (asked.higher_is_better ? "higher" : "lower") +
           " is better" + (figure.is_quick ? "; quick" : "") + ")\n";

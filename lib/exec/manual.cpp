@@ -235,9 +235,12 @@ std::size_t ManualCore::run_for(Duration duration) noexcept {
   if (!take_role()) return 0;
   std::size_t count = 0;
   do {
-    const std::size_t ran = run_ready();
+    std::size_t ran = run_ready();
+    if (ran == 0) {
+      if (simulated_ || !wait_for_something(until, Nudges::ignored)) break;
+      ran = run_ready();  // here, not in the next round: it may have slept past `until`
+    }
     count += ran;
-    if (ran == 0 && (simulated_ || !wait_for_something(until, Nudges::ignored))) break;
   } while (!is_stopped() && clock_->now() < until);
   settle();
   give_role();

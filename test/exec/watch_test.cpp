@@ -48,6 +48,14 @@ class OtherClock final : public Clock {
   Instant now() const noexcept override { return steady_clock()->now() + std::chrono::hours{1}; }
 };
 
+/// The system's, and how often it is asked.
+class CountingClock final : public Clock {
+ public:
+  Instant now() const noexcept override { return ++asked, steady_clock()->now(); }
+  bool is_system() const noexcept override { return true; }
+  mutable std::atomic<int> asked{0};
+};
+
 }  // namespace
 
 TEST_CASE("a watched descriptor runs its work once a poll, until it has been read") {
@@ -473,6 +481,31 @@ TEST_CASE("run_for wakes for a watched descriptor, also after a timer has fired,
   }};
   CHECK(executor->run_for(std::chrono::hours{1}) == 2);
   other.join();
+}
+
+TEST_CASE("a driver that sleeps on descriptors stays asleep after a work has run and a timer has fired") {
+  const auto clock = std::make_shared<CountingClock>();
+  const auto executor = manual_executor(clock);
+  const Bell bell;
+  Call watcher{[] {}}, work{[] {}};
+  Alarm alarm{[] {}};
+  REQUIRE(executor->watch(bell.fd(), watcher));
+  CHECK(executor->descriptor() >= 0);
+  std::size_t expected = 1;
+  SUBCASE("a work") { executor->submit(work); }
+  SUBCASE("a timer") {
+    alarm.due = clock->now() + std::chrono::milliseconds{1};
+    executor->start(alarm);
+  }
+  SUBCASE("a cancelled timer") {
+    alarm.due = clock->now() + std::chrono::milliseconds{1};
+    executor->start(alarm);
+    CHECK(executor->cancel(alarm));
+    expected = 0;
+  }
+  clock->asked = 0;
+  CHECK(executor->run_for(std::chrono::milliseconds{5}) == expected);
+  CHECK(clock->asked < 100);
 }
 
 TEST_CASE("stop ends a drive that sleeps on descriptors") {
