@@ -15,6 +15,7 @@ class Errand final : public Work {
     }
     const std::unique_ptr<Errand> self{this};
   }
+  void dropped() noexcept override { const std::unique_ptr<Errand> self{this}; }
 
  private:
   std::shared_ptr<BusCore> bus_;

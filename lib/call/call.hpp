@@ -45,6 +45,7 @@ class Call final : public Work {
 
   /// Runs the continuation on the executor, unless the asker has dropped it meanwhile.
   void run() noexcept override;
+  void dropped() noexcept override;
 
  private:
   friend class Correlator;

@@ -238,6 +238,15 @@ void Call::run() noexcept {
   owner_.unhold(*this);
 }
 
+void Call::dropped() noexcept {
+  Function<void()> never;
+  {
+    const std::lock_guard lock{flag_};
+    never = std::move(continuation_);
+  }
+  owner_.unhold(*this);
+}
+
 AnyMessage Correlator::next_item(Call& call) noexcept {
   AnyMessage item;
   Function<void()> writable;

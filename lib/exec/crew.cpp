@@ -49,7 +49,7 @@ Result<void> Crew::start_threads() {
 }
 
 void Crew::submit(Work& work) noexcept {
-  if (gate_.is_closed()) return;
+  if (gate_.is_closed()) return work.dropped();
   ready_.push(work);
   idle_.notify();
 }
@@ -68,7 +68,12 @@ bool Crew::stop(Instant until) noexcept {
   for (std::size_t i = 0; i < count_; ++i) workers_[i].seat.parker.unpark();
   const bool all_left = gate_.wait_until_left(runs_here(), until);
   join_ended();
+  if (all_left) drop_waiting();
   return all_left;
+}
+
+void Crew::drop_waiting() noexcept {
+  while (Work* const work = ready_.pop().work) work->dropped();
 }
 
 void Crew::release() noexcept {

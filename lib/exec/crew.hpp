@@ -21,6 +21,7 @@ namespace midplane::inline v0::exec {
 class Crew : public std::enable_shared_from_this<Crew> {
  public:
   explicit Crew(PoolOptions options);
+  ~Crew() { drop_waiting(); }
   /// Starts the workers; on error none stays.
   Result<void> start_threads();
 
@@ -54,6 +55,7 @@ class Crew : public std::enable_shared_from_this<Crew> {
   void begin_run(Worker& worker, bool more) noexcept;
   [[nodiscard]] bool has_something() const noexcept;
   void join_ended() noexcept;
+  void drop_waiting() noexcept;
 
   ReadyQueue ready_;
   IdleSet idle_;

@@ -25,7 +25,7 @@ class InlineCore : public std::enable_shared_from_this<InlineCore> {
 
   void submit(Work& work) noexcept {
     if (Running* const outermost = Running::of(this)) return outermost->append(work);
-    if (!gate_.enter()) return;
+    if (!gate_.enter()) return work.dropped();
     const auto keep = shared_from_this();  // the work may release the executor
     run_all(work);
     // Without a thread for them the timers live on the submitters, late but not never.
@@ -77,7 +77,10 @@ class InlineCore : public std::enable_shared_from_this<InlineCore> {
     return true;
   }
   void run_queued(Running& running) noexcept {
-    while (Work* const queued = gate_.is_closed() ? nullptr : running.take()) queued->run();
+    while (Work* const queued = running.take()) {
+      if (gate_.is_closed()) queued->dropped();
+      else queued->run();
+    }
   }
 
   void start_timer_thread() noexcept {

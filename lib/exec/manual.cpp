@@ -152,10 +152,21 @@ void ManualCore::settle() noexcept {
   if (!submitted_.mark() || ready) bell_.ring();
 }
 
+/// A guess that is never wrong for what was submitted before: an empty poll touches no shared word.
+bool ManualCore::looks_idle() const noexcept {
+  if (left_.load(std::memory_order_relaxed) != nullptr || !submitted_.empty()) return false;
+  if (bell_.is_open() || watches_.any()) return false;
+  const Instant due = timers_.next_due();
+  return due == Instant::never() || due > clock_->now();
+}
+
 std::size_t ManualCore::poll() noexcept {
+  if (looks_idle()) return 0;
   const auto keep = shared_from_this();  // a work may release the executor
   if (!take_role()) return 0;
+  polled_ = !simulated_ && !bell_.is_open();
   const std::size_t count = run_ready();
+  polled_ = false;
   settle();
   give_role();
   return count;
@@ -287,10 +298,20 @@ bool ManualCore::stop(Instant until) noexcept {
     const auto key = parking_.prepare();
     if (role_.try_lock()) {
       parking_.cancel();
+      drop_waiting();
       give_role();
       return true;
     }
     if (!parking_.wait(key, until)) return false;
+  }
+}
+
+/// The driver, or nobody is left who could be.
+void ManualCore::drop_waiting() noexcept {
+  take_submitted();
+  while (Work* const work = left_.load(std::memory_order_relaxed)) {
+    left_.store(work->next, std::memory_order_relaxed);
+    work->dropped();
   }
 }
 
@@ -307,6 +328,7 @@ class ManualExecutorImpl final : public ManualExecutor {
   bool runs_here() const noexcept override { return core_->runs_here(); }
   bool may_wait_here() const noexcept override { return false; }
   bool is_driven() const noexcept override { return true; }
+  bool is_polled() const noexcept override { return core_->is_polled(); }
   std::size_t drive(Instant until) noexcept override { return core_->drive(until); }
   void nudge() noexcept override { core_->nudge(); }
   std::size_t poll() noexcept override { return core_->poll(); }

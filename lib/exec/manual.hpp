@@ -26,8 +26,10 @@ namespace midplane::inline v0::exec {
 class ManualCore : public std::enable_shared_from_this<ManualCore> {
  public:
   explicit ManualCore(std::shared_ptr<Clock> clock);
+  ~ManualCore() { drop_waiting(); }
 
   void submit(Work& work) noexcept {
+    if (is_stopped()) return work.dropped();
     if (submitted_.push(work)) wake_driver();
   }
   void start(TimerWork& timer) noexcept;
@@ -44,12 +46,16 @@ class ManualCore : public std::enable_shared_from_this<ManualCore> {
   bool watch(int fd, Work& work) noexcept;
   void unwatch(int fd) noexcept { watches_.remove(fd, runs_here()); }
   bool stop(Instant until) noexcept;
+  /// The driver only.
+  [[nodiscard]] bool is_polled() const noexcept { return polled_; }
 
  private:
   enum class Nudges { end_the_wait, ignored };
 
   void wake_driver() noexcept;
   void wake_sleepers() noexcept;
+  [[nodiscard]] bool looks_idle() const noexcept;
+  void drop_waiting() noexcept;
   bool take_role() noexcept;
   void give_role() noexcept;
   bool wait_for_role(Instant until) noexcept;
@@ -68,6 +74,7 @@ class ManualCore : public std::enable_shared_from_this<ManualCore> {
   alignas(base::line_bytes) base::Intake<Work> submitted_;
   alignas(base::line_bytes) base::Flag role_;
   std::atomic<Work*> left_{nullptr};  ///< taken out of `submitted_`, not yet run
+  bool polled_ = false;               ///< inside `poll`, with nobody who sleeps on a descriptor
   base::Parking parking_;             ///< the driver that waits for something, and others that wait for the role
   std::atomic<std::uint32_t> nudges_{0};
   std::atomic<bool> stopped_{false};

@@ -204,37 +204,47 @@ void Mailbox::adopt_listed() noexcept {
   active_last_ = last;
 }
 
+void Mailbox::put_last(Lane& lane) noexcept {
+  lane.next_listed_ = nullptr;
+  (active_last_ ? active_last_->next_listed_ : active_first_) = &lane;
+  active_last_ = &lane;
+}
+
+/// The lane behind the first one becomes the first.
+void Mailbox::next_lane() noexcept {
+  active_first_ = active_first_->next_listed_;
+  if (!active_first_) active_last_ = nullptr;
+}
+
 wire::Envelope* Mailbox::take_from_lanes() noexcept {
+  const Lane* first_dry = nullptr;
   while (true) {
     if (burst_left_ == 0 || !active_first_) {
       if (listed_.load(std::memory_order_relaxed)) adopt_listed();
       if (!active_first_) return nullptr;
       if (burst_left_ == 0 && active_first_ != active_last_) {
-        Lane* lane = active_first_;
-        active_first_ = lane->next_listed_;
-        active_last_->next_listed_ = lane;
-        active_last_ = lane;
-        lane->next_listed_ = nullptr;
+        Lane& lane = *active_first_;
+        next_lane();
+        put_last(lane);
       }
       burst_left_ = burst_messages;
       filled_ = active_first_->filled();
     }
     Lane& lane = *active_first_;
     const std::uint64_t at = lane.position();
-    if (at >= filled_) {
-      filled_ = lane.filled();
-      if (at == filled_) {
-        active_first_ = lane.next_listed_;
-        if (!active_first_) active_last_ = nullptr;
-        if (!lane.unlist()) {
-          lane.next_listed_ = nullptr;
-          (active_last_ ? active_last_->next_listed_ : active_first_) = &lane;
-          active_last_ = &lane;
-        }
-        burst_left_ = burst_messages;
-        if (active_first_) filled_ = active_first_->filled();
-        continue;
+    if (at >= filled_ && at == (filled_ = lane.filled())) {
+      if (&lane == first_dry) return nullptr;  // all of them are dry, and stay listed
+      next_lane();
+      if (keep_listed_) {
+        if (!first_dry) first_dry = &lane;
+        if (listed_.load(std::memory_order_relaxed)) adopt_listed();
+        put_last(lane);
+      } else if (!lane.unlist()) {
+        put_last(lane);
       }
+      burst_left_ = burst_messages;
+      if (active_first_) filled_ = active_first_->filled();
+      continue;
     }
     --burst_left_;
     wire::Envelope* envelope = lane.peek(at);
@@ -270,6 +280,7 @@ bool Mailbox::begin_closing(DropReason reason) noexcept {
 
 void Mailbox::sweep() noexcept {
   const std::lock_guard lock{consumer_};
+  keep_listed_ = false;
   wire::Reclaimer reclaimer;
   for (Taken taken; take(taken);) {
     if (taken.envelope->kind != wire::Kind::event) lose(*taken.envelope, closing_reason());
@@ -277,21 +288,25 @@ void Mailbox::sweep() noexcept {
   }
 }
 
-/// A waiter raises `room_waiters_` before it looks for room; the consumer makes room before it reads it. The consumer's
-/// store may still be on its way when it reads, so a wake-up can be missed: waiters nap for a millisecond at most.
+bool Mailbox::half_free() const noexcept {
+  const Load used = admission_.used();
+  return messages_in(used) <= messages_in(admission_.bound()) / 2 && bytes_in(used) <= bytes_in(admission_.bound()) / 2;
+}
+
+/// Waking a sender for every message would cost a call to the kernel each: it sleeps until half is free. It raises
+/// `room_wanted_` before it looks; the consumer makes room before it reads that. The consumer's store may still be on
+/// its way when it reads, so a wake-up can be missed, and room for a few is not told: senders nap for a millisecond at
+/// most and look again.
 void Mailbox::wait_for_room(Duration nap) noexcept {
   const auto key = room_.prepare();
-  room_waiters_.fetch_add(1);
-  const Load used = admission_.used();
-  if (messages_in(used) >= messages_in(admission_.bound()) / 2 || bytes_in(used) >= bytes_in(admission_.bound()) / 2)
-    room_.wait(key, base::steady_now() + nap);
-  else
-    room_.cancel();
-  room_waiters_.fetch_sub(1);
+  room_wanted_.store(true);
+  if (half_free()) room_.cancel();
+  else room_.wait(key, base::steady_now() + nap);
 }
 
 void Mailbox::room_made() noexcept {
-  if (room_waiters_.load(std::memory_order_relaxed) == 0) return;
+  if (!room_wanted_.load(std::memory_order_relaxed) || !half_free()) return;
+  room_wanted_.store(false, std::memory_order_relaxed);
   room_.wake_all();
 }
 

@@ -100,8 +100,12 @@ class Mailbox {
   [[nodiscard]] bool has_listed() const noexcept;
   /// Counts a message that was taken out and not delivered; a request is answered.
   void lose(wire::Envelope& envelope, DropReason reason) noexcept;
+  /// Lanes that run dry stay listed, so that their senders need not tell of the next message: the consumer looks.
+  void keep_lanes_listed(bool keep) noexcept { keep_listed_ = keep; }
   void count_delivered() noexcept;
+  /// Room was made: wakes the senders that wait, once half is free.
   void room_made() noexcept;
+  [[nodiscard]] bool half_free() const noexcept;
   /// False when it is closing already.
   bool begin_closing(DropReason reason) noexcept;
 
@@ -115,6 +119,8 @@ class Mailbox {
   wire::Envelope* take_from_lanes() noexcept;
   bool take_first(Taken& taken) noexcept;
   void adopt_listed() noexcept;
+  void put_last(Lane& lane) noexcept;
+  void next_lane() noexcept;
 
   static constexpr std::uint8_t open_ = 255;
 
@@ -130,6 +136,7 @@ class Mailbox {
   Lane* active_last_ = nullptr;
   std::uint64_t filled_ = 0;
   std::uint32_t burst_left_ = 0;
+  bool keep_listed_ = false;
   std::atomic<std::uint64_t> delivered_{0};
 
   mutable std::mutex mutex_;
@@ -142,7 +149,7 @@ class Mailbox {
   std::atomic<std::size_t> conflation_size_{0};
   DropCounters dropped_;
   std::atomic<std::uint64_t> refused_{0};
-  std::atomic<std::uint32_t> room_waiters_{0};
+  std::atomic<bool> room_wanted_{false};
   base::Parking room_;
 };
 

@@ -14,6 +14,8 @@ namespace {
 constexpr int run_messages_max = 256;
 /// Dead envelopes go home in chains of this many, so that a sender with a short queue does not run dry.
 constexpr int reclaim_every = 32;
+/// Over a polled executor: so often it looks itself before its senders have to tell it again.
+constexpr std::uint32_t dry_runs_max = 256;
 
 }  // namespace
 
@@ -41,22 +43,25 @@ void Runner::wake() noexcept {
 }
 
 void Runner::run(Worker& worker) noexcept {
+  bool more = false;  // looked at while nobody else may sweep
   active_.fetch_add(1);
   if (closing()) {
     sweep();
   } else {
     const HandlerFrame frame{bus_};
-    run_burst();
+    if (!shared_consumer_) keep_lanes_listed(executor_->is_polled() && worker.dry_runs < dry_runs_max);
+    worker.dry_runs = run_burst() ? 0 : worker.dry_runs + 1;
+    if (shared_consumer_) consumer_.lock();
+    more = has_active();
+    if (shared_consumer_) consumer_.unlock();
   }
   active_.fetch_sub(1);
   if (closing()) {
     try_stop();
     if (is_stopped()) sweep();
+    more = false;
   }
-  if (shared_consumer_) consumer_.lock();
-  const bool active = has_active();
-  if (shared_consumer_) consumer_.unlock();
-  if (active) return executor_->submit(worker);
+  if (more) return executor_->submit(worker);
   // Cleared before looking once more: a sender that found it set had listed its lane before.
   worker.submitted.exchange(false, std::memory_order_acq_rel);
   if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) return executor_->submit(worker);
@@ -64,7 +69,9 @@ void Runner::run(Worker& worker) noexcept {
   unref();
 }
 
-void Runner::run_burst() noexcept {
+/// True when it found something.
+bool Runner::run_burst() noexcept {
+  bool found = false;
   for (int left = run_messages_max; left > 0;) {
     wire::Reclaimer reclaimer;
     for (int chain = reclaim_every; chain > 0; --chain, --left) {
@@ -75,16 +82,23 @@ void Runner::run_burst() noexcept {
         const bool more = any && workers_.size() > 1 && (has_active() || has_listed());
         consumer_.unlock();
         if (more) wake();
-        if (!any) return;
+        if (!any) return found;
       } else if (!take(taken)) {
-        return;
+        return found;
       }
+      found = true;
       deliver(taken);
       reclaimer.release(taken.envelope);
       room_made();
-      if (closing()) return;
+      if (closing()) return true;
     }
   }
+  return true;
+}
+
+/// The executor will never run it.
+void Runner::forget(Worker& worker) noexcept {
+  if (worker.submitted.exchange(false)) unref();
 }
 
 void Runner::deliver(Taken& taken) noexcept {
@@ -154,9 +168,7 @@ void Runner::when_stopped(Function<void()> fn) {
 }
 
 void Runner::forget_submitted() noexcept {
-  for (const auto& worker : workers_) {
-    if (worker->submitted.exchange(false)) unref();
-  }
+  for (const auto& worker : workers_) forget(*worker);
 }
 
 }  // namespace midplane::inline v0::mailbox

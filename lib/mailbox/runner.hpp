@@ -52,7 +52,9 @@ class Runner final : public Mailbox {
    public:
     explicit Worker(Runner& runner) noexcept : runner_{runner} {}
     void run() noexcept override { runner_.run(*this); }
+    void dropped() noexcept override { runner_.forget(*this); }
     std::atomic<bool> submitted{false};
+    std::uint32_t dry_runs = 0;  ///< since it found something last
 
    private:
     Runner& runner_;
@@ -60,7 +62,8 @@ class Runner final : public Mailbox {
   ~Runner() override;
   void wake() noexcept override;
   void run(Worker& worker) noexcept;
-  void run_burst() noexcept;
+  bool run_burst() noexcept;
+  void forget(Worker& worker) noexcept;
   void deliver(Taken& taken) noexcept;
   void try_stop() noexcept;
 

@@ -10,7 +10,8 @@
 ///  - A driven executor runs a watching work whenever its descriptor is readable, level-triggered: again and again
 ///    until somebody has read it, but not again before a run has ended. A run may come for what another reader took.
 ///    After `unwatch` returned the work neither waits nor runs, unless it is called inside that very run.
-///  - After `stop` returned nothing runs any more; what was still waiting is dropped and its `run` never called.
+///  - After `stop` returned nothing runs any more; what was still waiting is told `dropped` at the latest when
+///    the executor is destroyed, and its `run` is never called.
 /// Work and Timer objects are owned by the caller and stay valid until run, fired, cancelled or no longer watched for.
 
 #include <cstddef>
@@ -28,6 +29,8 @@ inline namespace [[gnu::visibility("default")]] v0 {
 class Work {
  public:
   virtual void run() noexcept = 0;
+  /// The executor has stopped and will never run it: the owner may let go of it. Called instead of `run`, once.
+  virtual void dropped() noexcept {}
   Work* next = nullptr;
 
  protected:
@@ -67,6 +70,9 @@ class Executor {
   [[nodiscard]] virtual bool is_driven() const noexcept { return false; }
   /// True when `submit` runs the work before it returns, or on the same thread right after the outermost one.
   [[nodiscard]] virtual bool is_inline() const noexcept { return false; }
+  /// True inside a run whose driver looks again and again without sleeping in between. A work that has run dry may
+  /// then submit itself some times more and look itself: cheaper for both sides than to be told of every message.
+  [[nodiscard]] virtual bool is_polled() const noexcept { return false; }
   /// Driven executors only: runs what is ready; when nothing is, waits until something is or `until` is reached
   /// (`Instant{}`: does not wait) and runs that. Over a simulated clock it does not wait but moves the clock. Returns
   /// the number of works and timers run; may return early, so call it in a loop over what is waited for. Any thread;
