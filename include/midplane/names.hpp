@@ -60,6 +60,12 @@ constexpr NameFault check_name(std::string_view name, bool wildcards) noexcept {
 /// Not constexpr on purpose: reaching it makes a bad literal fail to compile, with this name in the message.
 void this_name_is_malformed();
 
+/// A name that check_name accepted. Explicit, so that a literal is never one.
+struct CheckedName {
+  explicit CheckedName(std::string_view checked) : text{checked} {}
+  std::string_view text;
+};
+
 /// The literal of a contract, checked while compiling.
 struct NameLiteral {
   consteval NameLiteral(const char* literal) : text{literal} {
@@ -81,15 +87,15 @@ class Topic {
   [[nodiscard]] static Result<Topic> named(std::string_view name, TopicDefaults defaults = {}) {
     if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
       return detail::name_error(fault, name);
-    return Topic{name, defaults};
+    return Topic{detail::CheckedName{name}, defaults};
   }
   [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
   [[nodiscard]] constexpr const TopicDefaults& defaults() const noexcept { return defaults_; }
 
  private:
-  Topic(std::string_view checked, TopicDefaults defaults)
-      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.size())} {
-    checked.copy(text_.data(), checked.size());
+  Topic(detail::CheckedName checked, TopicDefaults defaults)
+      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.text.size())} {
+    checked.text.copy(text_.data(), checked.text.size());
   }
   TopicDefaults defaults_{};
   unsigned char size_ = 0;
@@ -107,15 +113,15 @@ class Service {
   [[nodiscard]] static Result<Service> named(std::string_view name, ServiceDefaults defaults = {}) {
     if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
       return detail::name_error(fault, name);
-    return Service{name, defaults};
+    return Service{detail::CheckedName{name}, defaults};
   }
   [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
   [[nodiscard]] constexpr const ServiceDefaults& defaults() const noexcept { return defaults_; }
 
  private:
-  Service(std::string_view checked, ServiceDefaults defaults)
-      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.size())} {
-    checked.copy(text_.data(), checked.size());
+  Service(detail::CheckedName checked, ServiceDefaults defaults)
+      : defaults_{defaults}, size_{static_cast<unsigned char>(checked.text.size())} {
+    checked.text.copy(text_.data(), checked.text.size());
   }
   ServiceDefaults defaults_{};
   unsigned char size_ = 0;

@@ -85,6 +85,14 @@ void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> 
 [[nodiscard]] Error malformed_bytes() noexcept;
 inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() > 0; }
 
+/// Adopted memory that no draft ever saw.
+template <class V>
+void give_back(V& value) {
+  if constexpr (std::is_same_v<std::remove_cv_t<V>, Owned>) {
+    if (value.release) value.release();
+  }
+}
+
 /// Puts any form of payload into a draft; the error when bytes are no valid T.
 template <class T, class V>
 Result<void> fill(Draft& draft, V&& value) {
@@ -123,7 +131,7 @@ class Publisher {
   /// Blocks only when a subscription chose `block`.
   template <class V>
   Result<Published> publish(V&& value, const PublishOptions& options = {}) {
-    if (!core_) return detail::closed_handle();
+    if (!core_) return detail::give_back(value), detail::closed_handle();
     using Held = std::remove_cvref_t<V>;
     detail::Draft draft{detail::sender_of(*core_), detail::needs_extra(options) ||
                                                        std::is_base_of_v<AnyMessage, Held> ||
@@ -179,7 +187,7 @@ class AnyPublisher {
 
   template <class T, class V>
   Result<Published> publish(const Topic<T>& topic, V&& value, const PublishOptions& options = {}) {
-    if (!core_) return detail::closed_handle();
+    if (!core_) return detail::give_back(value), detail::closed_handle();
     detail::Draft draft{detail::sender_of(*core_), true};
     if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
     return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options);

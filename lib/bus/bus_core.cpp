@@ -75,6 +75,7 @@ BusCore::~BusCore() {
   services.reset();
   links.reset();
   far_side.reset();
+  for (mailbox::Mailbox* box : leaving_) box->unref();
   if (memory) memory->abandon();
 }
 
@@ -87,6 +88,20 @@ void BusCore::dismiss(Part& part) noexcept {
   const std::lock_guard lock{mutex_};
   if (parts_.erase(&part) == 0) return;
   part.add_to(ended_);
+}
+
+void BusCore::dismiss(Part& part, mailbox::Mailbox& box) noexcept {
+  const std::lock_guard lock{mutex_};
+  const auto settle = [this](mailbox::Mailbox* left) {
+    if (!left->is_last_reference()) return false;
+    merge(ended_, left->stats("subscription"));
+    left->unref();
+    return true;
+  };
+  std::erase_if(leaving_, settle);
+  if (parts_.erase(&part) == 0) return box.unref();
+  if (settle(&box)) return;
+  leaving_.push_back(&box);
 }
 
 std::vector<std::shared_ptr<Part>> BusCore::parts() const {
@@ -132,6 +147,7 @@ Stats BusCore::stats() const {
   {
     const std::lock_guard lock{mutex_};
     stats = ended_;
+    for (const mailbox::Mailbox* box : leaving_) merge(stats, box->stats("subscription"));
   }
   stats.bus = name;
   stats.incarnation = incarnation;

@@ -47,6 +47,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// Parts register themselves; a part that leaves hands over its counters.
   void enrol(const std::shared_ptr<Part>& part);
   void dismiss(Part& part) noexcept;
+  /// The same for a subscription, and takes over its count of the mailbox: a publish that is under way when it ends
+  /// still counts there, so the mailbox is read until no sender knows it any more.
+  void dismiss(Part& part, mailbox::Mailbox& box) noexcept;
   std::vector<std::shared_ptr<Part>> parts() const;
 
   std::uint32_t next_id() noexcept { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
@@ -99,6 +102,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   mutable std::mutex mutex_;
   std::map<Part*, std::weak_ptr<Part>> parts_;
   Stats ended_;  ///< counters of parts that left
+  std::vector<mailbox::Mailbox*> leaving_;  ///< of subscriptions that left and some sender still knows
 };
 
 /// Adds the counters of a sink to those of the same name, kind and peer.

@@ -91,8 +91,11 @@ void Draft::share(const AnyMessage& message) noexcept {
     fault_ = ErrorCode::no_memory;
     return;
   }
-  acquire(message.envelope());
-  whole(envelope_)->extra->shares = message.envelope();
+  // Of a forwarded message the first owner of the payload is kept, so that passing it on and on chains nothing up.
+  const wire::Extra* extra = whole(message.envelope())->extra;
+  EnvelopeHead* owner = extra && extra->shares ? extra->shares : message.envelope();
+  acquire(owner);
+  whole(envelope_)->extra->shares = owner;
   envelope_->payload = message.envelope()->payload;
   envelope_->size = message.envelope()->size;
   sealed_ = true;

@@ -139,7 +139,8 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
 }
 
 Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept {
-  if (refuses_) {
+  // The phase too: nobody sets `refuses_` for a one_thread Publisher, nor for one that waits inside `send`.
+  if (refuses_ || bus->refuses()) {
     release(envelope);
     return closed_handle();
   }
@@ -147,22 +148,34 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   const std::uint32_t size = envelope->size;
   envelope->name = route.name();
   envelope->sequence = sequence_ + 1;
-  std::unique_lock<std::mutex> ordered;
+  envelope->unverified = way.type->is_bytes();
+  bool reached = false;
+  bool admitted = false;
   if (options_.retain) {
-    ordered = std::unique_lock{route.ordered()};
-    // The value is replaced before anybody is offered it; a joiner waits for both.
-    route.retain(envelope);
+    // Who is offered the message is settled and the value replaced as one; whoever joins after gets it as retained.
+    // Not held while it is offered: that may wait, and run handlers that subscribe.
+    const std::lock_guard ordered{route.ordered()};
+    reached = way.outlet.refresh_ordered();
+    admitted = reached && way.outlet.admit(size);
+    if (admitted) route.retain(envelope);
+  } else {
+    reached = way.outlet.refresh();
+    admitted = reached && way.outlet.admit(size);
   }
-  if (!(options_.retain ? way.outlet.refresh_ordered() : way.outlet.refresh()))
-    bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription is not reached yet",
-             "free memory or use shorter queues", {{"topic", route.name()->text}});
-  if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
-  const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes);
-  if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
-  if (offering.full) {
+  if (!reached) {
+    release(envelope);
+    return Error{ErrorCode::no_memory, "no memory to follow who subscribed; nothing was taken"};
+  }
+  if (!admitted) {
     release(envelope);
     return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
   }
+  if (way.outlet.lacks_lanes())
+    bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription loses what it is offered",
+             "free memory or use shorter queues", {{"topic", route.name()->text}});
+  if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
+  const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes, true);
+  if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
   ++sequence_;
   mailbox::bump(way.published);
   way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);

@@ -32,10 +32,9 @@ mailbox::Mailbox& SubscriptionCore::box() const noexcept {
 
 SubscriptionCore::~SubscriptionCore() {
   end();
-  bus->dismiss(*this);
+  if (run || pull) bus->dismiss(*this, box());
+  else bus->dismiss(*this);
   if (depot) bus->memory->retire(depot);
-  if (run) run->unref();
-  if (pull) pull->unref();
 }
 
 void SubscriptionCore::end() noexcept {
@@ -104,7 +103,10 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
   } else {
     subscription->listens_to_events = true;
     subscription->pull = new mailbox::PullBox{what.pattern, queue, core->clock, what.verify};
-    if (core->executor->is_driven()) subscription->pull->nudge = [executor = core->executor] { executor->nudge(); };
+    if (core->executor->is_driven()) {
+      subscription->pull->nudge = [executor = core->executor] { executor->nudge(); };
+      subscription->pull->driven = core->executor;
+    }
   }
   core->enrol(subscription);
   if (auto joined = core->topics->subscribe({subscription->id, what.pattern, options.group, what.type, &subscription->box()});

@@ -165,7 +165,8 @@ std::size_t ManualCore::poll() noexcept {
   const auto keep = shared_from_this();  // a work may release the executor
   if (!take_role()) return 0;
   polled_ = !simulated_ && !bell_.is_open();
-  const std::size_t count = run_ready();
+  dry_runs_ = 0;
+  const std::size_t count = run_ready() - dry_runs_;
   polled_ = false;
   settle();
   give_role();
@@ -329,6 +330,7 @@ class ManualExecutorImpl final : public ManualExecutor {
   bool may_wait_here() const noexcept override { return false; }
   bool is_driven() const noexcept override { return true; }
   bool is_polled() const noexcept override { return core_->is_polled(); }
+  void ran_dry() noexcept override { core_->ran_dry(); }
   std::size_t drive(Instant until) noexcept override { return core_->drive(until); }
   void nudge() noexcept override { core_->nudge(); }
   std::size_t poll() noexcept override { return core_->poll(); }

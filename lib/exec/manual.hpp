@@ -48,6 +48,7 @@ class ManualCore : public std::enable_shared_from_this<ManualCore> {
   bool stop(Instant until) noexcept;
   /// The driver only.
   [[nodiscard]] bool is_polled() const noexcept { return polled_; }
+  void ran_dry() noexcept { ++dry_runs_; }
 
  private:
   enum class Nudges { end_the_wait, ignored };
@@ -74,6 +75,7 @@ class ManualCore : public std::enable_shared_from_this<ManualCore> {
   alignas(base::line_bytes) base::Intake<Work> submitted_;
   alignas(base::line_bytes) base::Flag role_;
   std::atomic<Work*> left_{nullptr};  ///< taken out of `submitted_`, not yet run
+  std::size_t dry_runs_ = 0;           ///< of the poll that runs now
   bool polled_ = false;               ///< inside `poll`, with nobody who sleeps on a descriptor
   base::Parking parking_;             ///< the driver that waits for something, and others that wait for the role
   std::atomic<std::uint32_t> nudges_{0};

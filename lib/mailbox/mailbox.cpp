@@ -105,20 +105,23 @@ bool Mailbox::evict(Lane& own) noexcept {
 Offered Mailbox::offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
   wire::Envelope* older = nullptr;
   Offered outcome = Offered::queued;
+  DropReason lost = DropReason::queue_full_newest;
   {
     const std::lock_guard lock{consumer_};
     lane.count_offered();
     wire::Envelope** waiting = conflation_.find(envelope->name);
-    const std::uint64_t room = bytes_in(admission_.bound()) - bytes_in(admission_.used()) + (waiting ? (*waiting)->size : 0);
-    if (envelope->size > room || (!waiting && !admission_.reserve(load_of(1, envelope->size)))) {
+    // What replaces takes only the bytes by which it is larger, before it takes the place.
+    const std::uint64_t freed = waiting ? (*waiting)->size : 0;
+    const Load need = waiting ? load_of(0, envelope->size > freed ? envelope->size - freed : 0) : load_of(1, envelope->size);
+    if (!admission_.reserve(need)) {
       outcome = Offered::dropped;
     } else if (waiting) {
       older = conflation_.replace(envelope);
-      admission_.unreserve(load_of(0, older->size));
-      static_cast<void>(admission_.reserve(load_of(0, envelope->size)));
+      if (freed > envelope->size) admission_.unreserve(load_of(0, freed - envelope->size));
     } else if (!conflation_.append(envelope)) {
-      admission_.unreserve(load_of(1, envelope->size));
+      admission_.unreserve(need);
       outcome = Offered::dropped;
+      lost = DropReason::no_memory;
     }
     conflation_size_.store(conflation_.size(), std::memory_order_release);
   }
@@ -126,7 +129,7 @@ Offered Mailbox::offer_conflating(Lane& lane, wire::Envelope* envelope, bool& li
     lose(*older, DropReason::conflated);
     detail::release(older);
   }
-  if (outcome == Offered::dropped) count_dropped(DropReason::queue_full_newest);
+  if (outcome == Offered::dropped) count_dropped(lost);
   listed = outcome == Offered::queued && !older;
   return outcome;
 }

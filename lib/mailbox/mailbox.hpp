@@ -82,6 +82,7 @@ class Mailbox {
   [[nodiscard]] std::uint64_t waiting() const noexcept;
   [[nodiscard]] SinkStats stats(const char* kind) const;
 
+  [[nodiscard]] bool is_last_reference() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
   void ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void unref() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;

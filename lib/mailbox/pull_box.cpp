@@ -14,7 +14,7 @@ bool PullBox::try_take(Taken& taken) noexcept {
     const wire::Extra* extra = envelope.extra;
     if (extra && extra->deadline != Instant::never() && extra->deadline <= clock_->now()) {
       lose(*taken.envelope, DropReason::expired);
-    } else if (extra && extra->peer && !verify_(envelope.bytes())) {
+    } else if ((envelope.unverified || (extra && extra->peer)) && !verify_(envelope.bytes())) {
       lose(*taken.envelope, DropReason::malformed);
     } else {
       count_delivered();

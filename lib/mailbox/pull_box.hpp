@@ -27,6 +27,9 @@ class PullBox final : public Mailbox {
   [[nodiscard]] bool is_ready() noexcept;
   /// Told on every arrival: for a driven executor whose driver has to wake. Set before the first arrival.
   std::function<void()> nudge;
+  /// A driven executor: a sender that waits for room drives it, since nobody else may run meanwhile.
+  std::shared_ptr<Executor> driven;
+  [[nodiscard]] Executor* drainer() const noexcept override { return driven.get(); }
 
  private:
   ~PullBox() override = default;

@@ -16,6 +16,9 @@ constexpr int run_messages_max = 256;
 constexpr int reclaim_every = 32;
 /// Over a polled executor: so often it looks itself before its senders have to tell it again.
 constexpr std::uint32_t dry_runs_max = 256;
+/// After fewer messages than this it leaves its lanes alone for so long: some line crossings between two cores.
+constexpr int few_messages = 16;
+constexpr Duration gathering = std::chrono::nanoseconds{200};
 
 }  // namespace
 
@@ -48,9 +51,7 @@ void Runner::run(Worker& worker) noexcept {
   if (closing()) {
     sweep();
   } else {
-    const HandlerFrame frame{bus_};
-    if (!shared_consumer_) keep_lanes_listed(executor_->is_polled() && worker.dry_runs < dry_runs_max);
-    worker.dry_runs = run_burst() ? 0 : worker.dry_runs + 1;
+    look(worker);
     if (shared_consumer_) consumer_.lock();
     more = has_active();
     if (shared_consumer_) consumer_.unlock();
@@ -69,9 +70,24 @@ void Runner::run(Worker& worker) noexcept {
   unref();
 }
 
-/// True when it found something.
-bool Runner::run_burst() noexcept {
-  bool found = false;
+/// Over a polled executor the lanes stay listed while it looks itself. Looking at a lane takes its line away from the
+/// sender, so after a few messages it leaves them alone for a moment, in which the next few gather.
+void Runner::look(Worker& worker) noexcept {
+  const bool polled = !shared_consumer_ && executor_->is_polled() && worker.dry_runs < dry_runs_max;
+  if (!shared_consumer_) keep_lanes_listed(polled);
+  int found = 0;
+  if (!polled || worker.look_again == Instant{} || base::steady_now() >= worker.look_again) {
+    const HandlerFrame frame{bus_};
+    found = run_burst();
+    worker.dry_runs = found != 0 ? 0 : worker.dry_runs + 1;
+    worker.look_again = polled && found < few_messages ? base::steady_now() + gathering : Instant{};
+  }
+  if (polled && found == 0) executor_->ran_dry();
+}
+
+/// How many messages it took.
+int Runner::run_burst() noexcept {
+  int found = 0;
   for (int left = run_messages_max; left > 0;) {
     wire::Reclaimer reclaimer;
     for (int chain = reclaim_every; chain > 0; --chain, --left) {
@@ -86,14 +102,14 @@ bool Runner::run_burst() noexcept {
       } else if (!take(taken)) {
         return found;
       }
-      found = true;
+      ++found;
       deliver(taken);
       reclaimer.release(taken.envelope);
       room_made();
-      if (closing()) return true;
+      if (closing()) return found;
     }
   }
-  return true;
+  return found;
 }
 
 /// The executor will never run it.
@@ -106,7 +122,8 @@ void Runner::deliver(Taken& taken) noexcept {
   if (closing()) return lose(envelope, closing_reason());
   if (envelope.extra && envelope.extra->deadline != Instant::never() && envelope.extra->deadline <= clock_->now())
     return lose(envelope, DropReason::expired);
-  if (envelope.extra && envelope.extra->peer && envelope.kind != wire::Kind::event && !verify_(envelope.bytes()))
+  if ((envelope.unverified || (envelope.extra && envelope.extra->peer)) && envelope.kind != wire::Kind::event &&
+      !verify_(envelope.bytes()))
     return lose(envelope, DropReason::malformed);
   AnyMessage message = AnyMessage::adopt(&envelope, taken.retained || envelope.retained);
   const bool is_event = envelope.kind == wire::Kind::event;

@@ -55,6 +55,7 @@ class Runner final : public Mailbox {
     void dropped() noexcept override { runner_.forget(*this); }
     std::atomic<bool> submitted{false};
     std::uint32_t dry_runs = 0;  ///< since it found something last
+    Instant look_again{};        ///< polled: until then its lanes are left alone
 
    private:
     Runner& runner_;
@@ -62,7 +63,8 @@ class Runner final : public Mailbox {
   ~Runner() override;
   void wake() noexcept override;
   void run(Worker& worker) noexcept;
-  bool run_burst() noexcept;
+  int run_burst() noexcept;
+  void look(Worker& worker) noexcept;
   void forget(Worker& worker) noexcept;
   void deliver(Taken& taken) noexcept;
   void try_stop() noexcept;

@@ -11,81 +11,106 @@ constexpr Duration nap = std::chrono::milliseconds{1};
 }  // namespace
 
 Outlet::~Outlet() {
-  const auto leave = [](const Mouth& mouth) {
-    mouth.mailbox->close_lane(*mouth.lane);
-    mouth.mailbox->unref();
-  };
   std::for_each(mouths_.begin(), mouths_.end(), leave);
   for (const Group& group : groups_) std::for_each(group.members.begin(), group.members.end(), leave);
 }
 
-bool Outlet::renew() {
-  std::vector<Mouth> old = std::move(mouths_);
-  std::vector<std::pair<std::string, std::size_t>> turns;
-  for (Group& group : groups_) {
-    old.insert(old.end(), group.members.begin(), group.members.end());
-    turns.emplace_back(group.name, group.turn);
-  }
-  mouths_.clear();
-  groups_.clear();
-  any_refusing_ = any_blocking_ = false;
-  bool complete = true;
-  version_ = route_->version();
-  for (const Near& near : route_->near()) {
-    const auto kept = std::find_if(old.begin(), old.end(), [&near](const Mouth& mouth) { return mouth.id == near.id; });
-    Mouth mouth{near.id, near.mailbox, nullptr, near.mailbox->queue().overflow, near.mismatched};
-    if (kept != old.end()) {
-      mouth.lane = kept->lane;
-      old.erase(kept);
-    } else if ((mouth.lane = near.mailbox->open_lane()) != nullptr) {
-      near.mailbox->ref();
-    } else {
-      complete = false;
-      continue;
-    }
-    if (near.group.empty()) {
-      any_refusing_ |= mouth.overflow == Overflow::refuse && !mouth.mismatched;
-      any_blocking_ |= mouth.overflow == Overflow::block && !mouth.mismatched;
-      mouths_.push_back(mouth);
-      continue;
-    }
-    auto group = std::find_if(groups_.begin(), groups_.end(), [&near](const Group& g) { return g.name == near.group; });
-    if (group == groups_.end()) {
-      groups_.push_back({near.group, {}, 0});
-      group = std::prev(groups_.end());
-      for (const auto& [name, turn] : turns) {
-        if (name == near.group) group->turn = turn;
+void Outlet::leave(const Mouth& mouth) noexcept {
+  if (mouth.lane) mouth.mailbox->close_lane(*mouth.lane);
+  mouth.mailbox->unref();
+}
+
+/// Everything is derived anew beside the old and exchanged at the end: without memory the old stays whole.
+bool Outlet::renew() noexcept {
+  std::vector<Mouth> fresh;  // what is new here, to be let go when it comes to nothing
+  try {
+    std::vector<Mouth> old = mouths_;
+    for (const Group& group : groups_) old.insert(old.end(), group.members.begin(), group.members.end());
+    std::vector<Mouth> mouths;
+    std::vector<Group> groups;
+    std::vector<std::shared_ptr<wire::Sink>> far;
+    if (!near_only_) far = route_->far();
+    fresh.reserve(route_->near().size());
+    mouths.reserve(route_->near().size());
+    bool refusing = false;
+    bool blocking = false;
+    bool lacking = false;
+    const std::uint64_t version = route_->version();
+    for (const Near& near : route_->near()) {
+      Mouth mouth{near.id, near.mailbox, nullptr, near.mailbox->queue().overflow, near.mismatched};
+      std::vector<Mouth>* into = &mouths;
+      if (!near.group.empty()) {
+        auto group = std::find_if(groups.begin(), groups.end(), [&near](const Group& g) { return g.name == near.group; });
+        if (group == groups.end()) {
+          const auto before =
+              std::find_if(groups_.begin(), groups_.end(), [&near](const Group& g) { return g.name == near.group; });
+          groups.push_back({near.group, {}, before == groups_.end() ? 0 : before->turn});
+          group = std::prev(groups.end());
+        }
+        into = &group->members;
+        into->reserve(into->size() + 1);
+      } else if (!near.mismatched) {
+        refusing |= mouth.overflow == Overflow::refuse;
+        blocking |= mouth.overflow == Overflow::block;
       }
+      const auto kept = std::find_if(old.begin(), old.end(), [&near](const Mouth& m) { return m.id == near.id; });
+      if (kept != old.end()) {
+        mouth.lane = kept->lane;
+        old.erase(kept);
+      } else {
+        near.mailbox->ref();
+        fresh.push_back(mouth);
+      }
+      if (!mouth.lane && (mouth.lane = near.mailbox->open_lane()) == nullptr) lacking = true;
+      else if (!fresh.empty() && fresh.back().id == mouth.id) fresh.back().lane = mouth.lane;
+      into->push_back(mouth);
     }
-    group->members.push_back(mouth);
+    mouths_.swap(mouths);
+    groups_.swap(groups);
+    far_.swap(far);
+    any_refusing_ = refusing;
+    any_blocking_ = blocking;
+    lacks_lanes_ = lacking;
+    version_ = lacking ? 0 : version;  // 0: looks again with the next message
+    std::for_each(old.begin(), old.end(), leave);
+    return true;
+  } catch (const std::bad_alloc&) {
+    std::for_each(fresh.begin(), fresh.end(), leave);
+    version_ = 0;
+    return false;
   }
-  for (const Mouth& gone : old) {
-    gone.mailbox->close_lane(*gone.lane);
-    gone.mailbox->unref();
+}
+
+void Outlet::lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept {
+  if (mouth.lane) {
+    mouth.lane->count_offered();
+    mouth.mailbox->count_dropped(reason);
+  } else {
+    mouth.mailbox->count_lost_offer(reason);
   }
-  far_.clear();
-  if (!near_only_) far_ = route_->far();
-  if (!complete) version_ = 0;
-  return complete;
+  ++offering.dropped;
 }
 
 bool Outlet::reserve_refusing(std::uint32_t size) noexcept {
+  const auto refuses = [](const Mouth& mouth) {
+    return mouth.overflow == Overflow::refuse && !mouth.mismatched && mouth.lane;
+  };
   for (std::size_t i = 0; i < mouths_.size(); ++i) {
     Mouth& mouth = mouths_[i];
-    if (mouth.overflow != Overflow::refuse || mouth.mismatched || mouth.lane->reserve(size)) continue;
+    if (!refuses(mouth) || mouth.lane->reserve(size)) continue;
     mouth.mailbox->count_refused();
     while (i-- > 0) {
-      if (mouths_[i].overflow == Overflow::refuse && !mouths_[i].mismatched) mouths_[i].lane->unreserve(size);
+      if (refuses(mouths_[i])) mouths_[i].lane->unreserve(size);
     }
     return false;
   }
   return true;
 }
 
-Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes) noexcept {
+Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted) noexcept {
   Offering offering;
   const std::uint32_t size = envelope->size;
-  if (any_refusing_ && !reserve_refusing(size)) {
+  if (!admitted && !admit(size)) {
     offering.full = true;
     return offering;
   }
@@ -117,6 +142,10 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes) noe
     Instant until{-1};
     for (Mouth& mouth : mouths_) {
       if (mouth.overflow != Overflow::block || mouth.mismatched) continue;
+      if (!mouth.lane) {
+        lose(mouth, DropReason::no_memory, offering);
+        continue;
+      }
       if (mouth.lane->reserve(size)) {
         put_reserved(mouth, envelope, offering, wakes);
         continue;
@@ -143,6 +172,7 @@ void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wak
     ++offering.dropped;
     return;
   }
+  if (!mouth.lane) return lose(mouth, DropReason::no_memory, offering);
   if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes);
   bool listed = false;
   if (mouth.mailbox->offer(*mouth.lane, envelope, listed) == mailbox::Offered::dropped) {
@@ -169,9 +199,7 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
       else mouth.mailbox->wait_for_room(std::min(nap, until - now));
     }
   }
-  mouth.lane->count_offered();
-  mouth.mailbox->count_dropped(mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest);
-  ++offering.dropped;
+  lose(mouth, mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest, offering);
 }
 
 /// In turn among those that take it; a full member is passed over. When all are full the one in turn loses it.
@@ -179,7 +207,7 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
   const std::size_t first = group.turn++ % group.members.size();
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     Mouth& member = group.members[(first + i) % group.members.size()];
-    if (member.mismatched || member.mailbox->closing()) continue;
+    if (member.mismatched || member.mailbox->closing() || !member.lane) continue;
     if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes);
     if (member.lane->reserve(envelope->size)) {
       if (i != 0) group.turn = first + i + 1;
@@ -187,10 +215,11 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
     }
   }
   Mouth& unlucky = group.members[first];
-  if (unlucky.overflow == Overflow::drop_oldest || unlucky.mismatched) return put(unlucky, envelope, offering, wakes);
-  unlucky.lane->count_offered();
-  unlucky.mailbox->count_dropped(DropReason::queue_full_newest);
-  ++offering.dropped;
+  if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes);
+  if (!unlucky.lane) return lose(unlucky, DropReason::no_memory, offering);
+  if (unlucky.mailbox->closing()) return lose(unlucky, unlucky.mailbox->closing_reason(), offering);
+  if (unlucky.overflow == Overflow::drop_oldest) return put(unlucky, envelope, offering, wakes);
+  lose(unlucky, DropReason::queue_full_newest, offering);
 }
 
 }  // namespace midplane::inline v0::route

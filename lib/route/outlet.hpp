@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -27,16 +28,25 @@ struct Offering {
 /// runs right there.
 class Wakes {
  public:
-  void add(mailbox::Mailbox& mailbox, mailbox::Lane& lane) {
-    if (size_ < few_.size()) few_[size_] = {&mailbox, &lane};
-    else more_.push_back({&mailbox, &lane});
-    ++size_;
+  /// Counts a reference: once the flag is free another caller's renewed outlet may let the mailbox go.
+  void add(mailbox::Mailbox& mailbox, mailbox::Lane& lane) noexcept {
+    mailbox.ref();
+    if (size_ < few_.size()) {
+      few_[size_++] = {&mailbox, &lane};
+      return;
+    }
+    try {
+      more_.push_back({&mailbox, &lane});
+    } catch (const std::bad_alloc&) {
+      tell_one({&mailbox, &lane});  // early is better than never
+    }
   }
   void tell() noexcept {
-    for (std::size_t i = 0; i < size_ && i < few_.size(); ++i) few_[i].mailbox->list(*few_[i].lane);
-    for (const Entry& entry : more_) entry.mailbox->list(*entry.lane);
+    const std::size_t size = std::exchange(size_, 0);
+    for (std::size_t i = 0; i < size; ++i) tell_one(few_[i]);
+    if (more_.empty()) return;
+    for (const Entry& entry : more_) tell_one(entry);
     more_.clear();
-    size_ = 0;
   }
 
  private:
@@ -44,6 +54,10 @@ class Wakes {
     mailbox::Mailbox* mailbox;
     mailbox::Lane* lane;
   };
+  static void tell_one(const Entry& entry) noexcept {
+    entry.mailbox->list(*entry.lane);
+    entry.mailbox->unref();
+  }
   std::array<Entry, 16> few_;  // left uninitialised: this stands on the path of every message
   std::vector<Entry> more_;
   std::size_t size_ = 0;
@@ -58,17 +72,22 @@ class Outlet {
   ~Outlet();
 
   [[nodiscard]] TopicRoute& route() noexcept { return *route_; }
-  /// Looks whether the route has changed. False without memory: some subscription can not be reached.
-  bool refresh() {
+  /// Looks whether the route has changed. False without memory to follow it: nothing may be offered. A subscription
+  /// whose lane alone can not be had is offered to all the same and counts what it loses as no_memory.
+  bool refresh() noexcept {
     if (version_ == route_->version()) return true;
     const std::lock_guard lock{route_->ordered()};
     return renew();
   }
   /// The same with `route().ordered()` held.
-  bool refresh_ordered() { return version_ == route_->version() || renew(); }
-  /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`.
-  /// Blocks only for subscriptions that chose `block`.
-  Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes) noexcept;
+  bool refresh_ordered() noexcept { return version_ == route_->version() || renew(); }
+  /// True while some subscription has no lane for want of memory.
+  [[nodiscard]] bool lacks_lanes() const noexcept { return lacks_lanes_; }
+  /// Takes room at every subscription that refuses; false, and nothing taken, when one has none.
+  bool admit(std::uint32_t size) noexcept { return !any_refusing_ || reserve_refusing(size); }
+  /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
+  /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
+  Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false) noexcept;
   [[nodiscard]] bool may_block() const noexcept { return any_blocking_; }
   [[nodiscard]] std::uint32_t matched() const noexcept {
     return static_cast<std::uint32_t>(mouths_.size() + groups_.size() + far_.size());
@@ -79,7 +98,7 @@ class Outlet {
   struct Mouth {
     SubscriptionId id;
     mailbox::Mailbox* mailbox;
-    mailbox::Lane* lane;
+    mailbox::Lane* lane;  ///< null: there was no memory for it
     Overflow overflow;
     bool mismatched;
   };
@@ -88,7 +107,10 @@ class Outlet {
     std::vector<Mouth> members;
     std::size_t turn = 0;
   };
-  bool renew();
+  bool renew() noexcept;
+  static void leave(const Mouth& mouth) noexcept;
+  static bool has_room(Mouth& mouth, std::uint32_t size) noexcept { return mouth.lane && mouth.lane->reserve(size); }
+  static void lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept;
   bool reserve_refusing(std::uint32_t size) noexcept;
   void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
   void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
@@ -99,6 +121,7 @@ class Outlet {
   std::shared_ptr<TopicRoute> route_;
   std::uint64_t version_ = 0;
   const bool near_only_;
+  bool lacks_lanes_ = false;
   bool any_refusing_ = false;
   bool any_blocking_ = false;
   std::vector<Mouth> mouths_;

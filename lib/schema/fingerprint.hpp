@@ -8,9 +8,13 @@
 
 namespace midplane::inline v0::schema {
 
-/// The canonical form as text: what the fingerprint is taken over, for tests and for people.
+/// The canonical form as text: what the fingerprint is taken over, for tests and for people. Types by name, fields by
+/// id, values by number; no comments, files or attributes. Names are part of it: a renamed field gives another
+/// fingerprint, and the rules of evolution then permit it.
 [[nodiscard]] std::string canonical_form(const Schema& schema, const reflection::Object& type);
-/// Never 0, which stands for raw bytes.
+/// XXH3-64; never 0, which stands for raw bytes.
 [[nodiscard]] std::uint64_t fingerprint(const Schema& schema, const reflection::Object& type);
+/// Over everything the schema declares.
+[[nodiscard]] std::uint64_t fingerprint(const Schema& schema);
 
 }  // namespace midplane::inline v0::schema

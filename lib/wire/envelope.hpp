@@ -51,7 +51,7 @@ struct alignas(64) Envelope : detail::EnvelopeHead {
   std::uint8_t size_class;
   Kind kind;
   bool retained;  ///< came over a link marked so; near ones are marked per delivery
-  std::uint8_t unused;
+  bool unverified;  ///< published as raw bytes: a typed receiver verifies it
 
   [[nodiscard]] std::byte* block() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {payload, size}; }

@@ -78,6 +78,7 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   envelope->payload = envelope->block();
   envelope->kind = Kind::message;
   envelope->retained = false;
+  envelope->unverified = false;
   envelope->extra = with_extra ? ::new (envelope->block()) Extra{} : nullptr;
   return envelope;
 }

@@ -73,6 +73,8 @@ class Executor {
   /// True inside a run whose driver looks again and again without sleeping in between. A work that has run dry may
   /// then submit itself some times more and look itself: cheaper for both sides than to be told of every message.
   [[nodiscard]] virtual bool is_polled() const noexcept { return false; }
+  /// Inside a run of a polled executor: this run found nothing to do and is not to be counted.
+  virtual void ran_dry() noexcept {}
   /// Driven executors only: runs what is ready; when nothing is, waits until something is or `until` is reached
   /// (`Instant{}`: does not wait) and runs that. Over a simulated clock it does not wait but moves the clock. Returns
   /// the number of works and timers run; may return early, so call it in a loop over what is waited for. Any thread;
