@@ -90,6 +90,7 @@ std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Dur
 Report drain(BusCore& core, Duration duration);
 Report close(BusCore& core, Duration duration);
 Stats stats_of(const BusCore& core);
+std::vector<std::string> listening(const BusCore& core);
 std::string_view name_of(const BusCore& core) noexcept;
 Executor& executor_of(BusCore& core) noexcept;
 
@@ -181,6 +182,10 @@ class Bus {
   Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }
 
   [[nodiscard]] Stats stats() const { return core_ ? detail::stats_of(*core_) : Stats{}; }
+  /// The addresses its transports listen at, as others can dial them: a port of 0 is replaced by the one chosen.
+  [[nodiscard]] std::vector<std::string> listening() const {
+    return core_ ? detail::listening(*core_) : std::vector<std::string>{};
+  }
   [[nodiscard]] std::string_view name() const noexcept { return core_ ? detail::name_of(*core_) : std::string_view{}; }
 
  private:

@@ -42,7 +42,13 @@ class Function<R(Args...)> {
   ~Function() { reset(); }
 
   explicit operator bool() const noexcept { return vtable_ != nullptr; }
-  R operator()(Args... args) { return vtable_->call(storage_, std::forward<Args>(args)...); }
+  /// An empty one without a result does nothing: a callback that the user left out must not end the process.
+  R operator()(Args... args) {
+    if constexpr (std::is_void_v<R>) {
+      if (!vtable_) return;
+    }
+    return vtable_->call(storage_, std::forward<Args>(args)...);
+  }
 
  private:
   static constexpr std::size_t inline_bytes = 48;

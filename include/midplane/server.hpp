@@ -48,6 +48,8 @@ class Duty {
   Result<Streamed> send(Draft& draft) noexcept;
   void when_writable(Function<void()> fn);
   Result<void> finish() noexcept;
+  /// Reports the exception that is being handled and answers `handler_failed`.
+  void threw() noexcept;
 
  private:
   AnyMessage request_;
@@ -111,6 +113,7 @@ class Responder {
 
   /// Inside.
   explicit Responder(detail::Duty duty) noexcept : duty_{std::move(duty)} {}
+  void threw() noexcept { duty_.threw(); }
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&&) noexcept = default;
 
@@ -186,7 +189,7 @@ struct Detached {
   struct promise_type {
     template <class F, class Q, class R>
     promise_type(F&, Request<Q>&, Responder<R>& responder) noexcept
-        : failed{[](void* r) { static_cast<void>(static_cast<Responder<R>*>(r)->fail(handler_threw())); }},
+        : failed{[](void* r) { static_cast<Responder<R>*>(r)->threw(); }},
           responder_{&responder} {}
     Detached get_return_object() noexcept { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }

@@ -22,8 +22,8 @@ namespace zmq {
 /// Endpoints: `tcp://HOST:PORT` (HOST an address, a name, `[IPv6]`, or `*` to listen everywhere; PORT 0 or `*` lets the
 /// system choose when listening) and `ipc://PATH` (a socket file of at most 107 bytes, best in a directory of mode 0700).
 struct TransportOptions {
-  std::vector<std::string> listen;
-  std::vector<std::string> peers;
+  std::vector<std::string> listen{};
+  std::vector<std::string> peers{};
   /// Allows tcp endpoints off loopback without keys: anybody who reaches the port can then read and write.
   bool insecure = false;
   /// Frames per connection that may be on their way out; then `send` answers `full`. Two keep the line busy while what

@@ -208,6 +208,9 @@ Result<void> attach(BusCore& core, std::unique_ptr<Transport> transport) {
 }
 
 Stats stats_of(const BusCore& core) { return core.stats(); }
+std::vector<std::string> listening(const BusCore& core) {
+  return core.links ? core.links->listening() : std::vector<std::string>{};
+}
 std::string_view name_of(const BusCore& core) noexcept { return core.name; }
 Executor& executor_of(BusCore& core) noexcept { return *core.executor; }
 Report drain(BusCore& core, Duration duration) { return core.drain(duration); }

@@ -4,11 +4,20 @@
 
 #include "bus/errand.hpp"
 #include "bus/far_side.hpp"
+#include "mailbox/frame.hpp"
 
 namespace midplane::inline v0::detail {
 namespace {
 
 call::Call& call_of(void* call) noexcept { return *static_cast<call::Call*>(call); }
+
+/// A continuation of the user's: inside a handler, and what it throws harms nobody.
+template <class F>
+void continue_in(const std::shared_ptr<ClientCore>& client, F&& fn) noexcept {
+  const std::shared_ptr<ClientCore> keep = client;  // `fn` may end the handle that holds it
+  const mailbox::HandlerFrame frame{keep->bus.get()};
+  guarded(*keep->bus, keep->asker->route().name()->text, fn);
+}
 
 }  // namespace
 
@@ -129,13 +138,17 @@ void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
   auto self = std::make_shared<PendingHandle>(std::move(*this));
   call::Correlator& calls = self->client_->asker->correlator();
   call::Call& call = call_of(self->call_);
-  calls.when_settled(call, [self = std::move(self), fn = std::move(fn)]() mutable { fn(self->outcome()); });
+  calls.when_settled(call, [self = std::move(self), fn = std::move(fn)]() mutable {
+    continue_in(self->client_, [&] { fn(self->outcome()); });
+  });
 }
 
 void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
   if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
   client_->asker->correlator().when_settled(call_of(call_),
-                                            [this, fn = std::move(fn)]() mutable { fn(outcome()); });
+                                            [this, fn = std::move(fn)]() mutable {
+                                              continue_in(client_, [&] { fn(outcome()); });
+                                            });
 }
 
 Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcept {
@@ -163,7 +176,9 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
 void PendingHandle::when_next(Function<void(Result<std::optional<AnyMessage>>)> fn) {
   if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
   client_->asker->correlator().when_settled(call_of(call_),
-                                            [this, fn = std::move(fn)]() mutable { fn(next(Duration{0})); });
+                                            [this, fn = std::move(fn)]() mutable {
+                                              continue_in(client_, [&] { fn(next(Duration{0})); });
+                                            });
 }
 
 }  // namespace midplane::inline v0::detail

@@ -44,6 +44,7 @@ Report BusCore::drain(Duration duration) {
 
 void BusCore::begin_close() noexcept {
   for (const auto& part : parts()) part->begin_close();
+  peers_changed();
 }
 
 Report BusCore::close(Duration duration) {
@@ -52,7 +53,8 @@ Report BusCore::close(Duration duration) {
   if (inside_handler()) return report(false, {});
   if (finished_.load() && !first) return report(true, {});
   std::string stuck = finish_close(base::steady_now() + duration);
-  return report(stuck.empty(), std::move(stuck));
+  const bool complete = stuck.empty();
+  return report(complete, std::move(stuck));
 }
 
 std::string BusCore::finish_close(Instant until) noexcept {

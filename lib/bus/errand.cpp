@@ -15,7 +15,8 @@ class Errand final : public Work {
     }
     const std::unique_ptr<Errand> self{this};
   }
-  void dropped() noexcept override { const std::unique_ptr<Errand> self{this}; }
+  /// The executor was stopped first: the caller is still owed its one answer, which is then `closed`.
+  void dropped() noexcept override { run(); }
 
  private:
   std::shared_ptr<BusCore> bus_;

@@ -257,7 +257,7 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
   if (!outlet) {
     auto route = bus_.topics->open(topic.name->text);
     if (!route) return release(message);
-    outlet = std::make_unique<route::Outlet>(std::move(route), true);
+    outlet = std::make_unique<route::Outlet>(std::move(route), true, entry.get());
   }
   message->retained = retained;
   outlet->refresh();
@@ -289,7 +289,7 @@ void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexce
 bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept {
   auto& lane = peer.services[runner];
   if (!lane) {
-    lane = runner->open_lane();
+    lane = runner->open_lane(&peer);
     if (!lane) return false;
     runner->ref();
   }

@@ -32,7 +32,7 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
     ++route->publishers;
     if (options_.retain) ++route->retainers;
   }
-  one_ = std::make_unique<Way>(std::move(route), type);
+  one_ = std::make_unique<Way>(std::move(route), type, this);
 }
 
 PublisherCore::~PublisherCore() {
@@ -131,7 +131,7 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
   auto route = bus->topics->open(topic);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
   if (auto stated = bus->topics->state_type(*route, type); !stated) return stated.error();
-  auto way = std::make_unique<Way>(std::move(route), type);
+  auto way = std::make_unique<Way>(std::move(route), type, this);
   Way* made = way.get();
   const std::lock_guard shape{ways_mutex_};
   ways_.emplace(topic, std::move(way));

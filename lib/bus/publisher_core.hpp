@@ -30,7 +30,8 @@ class PublisherCore final : public Part {
 
  private:
   struct Way {
-    Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type) : outlet{std::move(route), false}, type{&type} {}
+    Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type, const void* sender)
+        : outlet{std::move(route), false, sender}, type{&type} {}
     route::Outlet outlet;
     const TypeInfo* type;
     std::atomic<std::uint64_t> published{0};

@@ -1,4 +1,4 @@
-#include "bus/bus_core.hpp"
+#include "bus/errand.hpp"
 #include "bus/far_side.hpp"
 #include "bus/sender.hpp"
 #include "mailbox/runner.hpp"
@@ -98,15 +98,25 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
     const auto self = weak.lock();
     if (!self) return;
     extra_of(message).clock = self->bus->clock;
+    extra_of(message).server = self->bus;
     if (self->bus->interceptors.empty()) return handler(message, self);
     const wire::Extra& extra = extra_of(message);
     const Crossing crossing{CrossingKind::serve, message.topic(), message.headers(), message.peer(), 1,
                             remaining(message)};
     if (auto refused = enter(*self->bus, message, crossing))
       return extra.return_address->fail(extra.correlation, *refused);
-    handler(message, self);
-    const auto& interceptors = self->bus->interceptors;
-    for (auto it = interceptors.rbegin(); it != interceptors.rend(); ++it) (*it)->leave(crossing, nullptr);
+    const auto leave = [&](const Error* error) {
+      const auto& interceptors = self->bus->interceptors;
+      for (auto it = interceptors.rbegin(); it != interceptors.rend(); ++it) (*it)->leave(crossing, error);
+    };
+    try {
+      handler(message, self);
+    } catch (...) {
+      const Error error = handler_threw();
+      leave(&error);
+      throw;
+    }
+    leave(nullptr);
   };
   server->run = new mailbox::Runner{std::move(runner)};
   core->enrol(server);
@@ -141,7 +151,10 @@ bool cancelled(const AnyMessage& request) noexcept {
 
 void when_cancelled(const AnyMessage& request, Function<void()> fn) {
   if (!request) return fn();
-  extra_of(request).return_address->when_cancelled(extra_of(request).correlation, std::move(fn));
+  wire::Extra& extra = extra_of(request);
+  extra.return_address->when_cancelled(extra.correlation, [weak = extra.server, fn = std::move(fn)]() mutable {
+    if (const auto bus = std::static_pointer_cast<BusCore>(weak.lock())) guarded(*bus, "on_cancel", fn);
+  });
 }
 
 Error app_error(std::int32_t code, std::string_view text) {
@@ -159,8 +172,18 @@ Duty& Duty::operator=(Duty&& other) noexcept {
   return *this;
 }
 
+void Duty::threw() noexcept {
+  if (!server_) return;
+  guarded(*server_->bus, server_->route->name()->text, [] { std::rethrow_exception(std::current_exception()); });
+  if (request_) static_cast<void>(fail(handler_threw()));
+}
+
 Duty::~Duty() {
-  if (request_) static_cast<void>(fail({ErrorCode::abandoned, Fate::failed, "the handler dropped its Responder"}));
+  if (!request_) return;
+  // An exception on its way out of the handler takes the Responder along: that is no forgotten answer.
+  static_cast<void>(fail(std::uncaught_exceptions() > 0
+                             ? handler_threw()
+                             : Error{ErrorCode::abandoned, Fate::failed, "the handler dropped its Responder"}));
 }
 
 Sender& Duty::sender() const noexcept { return server_->sender; }
@@ -203,7 +226,8 @@ Result<Streamed> Duty::send(Draft& draft) noexcept {
 void Duty::when_writable(Function<void()> fn) {
   if (!request_) return fn();
   wire::Extra& extra = extra_of(request_);
-  extra.return_address->when_writable(extra.correlation, std::move(fn));
+  extra.return_address->when_writable(
+      extra.correlation, [bus = server_->bus, fn = std::move(fn)]() mutable { guarded(*bus, "writable", fn); });
 }
 
 Result<void> Duty::finish() noexcept {

@@ -166,7 +166,9 @@ Result<RawItem> take(SubscriptionCore* core, Duration duration) {
   std::optional<RawItem> item;
   const auto waited =
       exec::wait_until(*bus.executor, *bus.clock, bus.clock->now() + duration, core->pull->spot(),
-                       [&] { return (item = try_take(core)).has_value() || core->pull->closing(); });
+                       [&] {  // asked again after it was true: what it took then must not be taken over
+                         return item.has_value() || (item = try_take(core)).has_value() || core->pull->closing();
+                       });
   if (item) return std::move(*item);
   if (!waited) return waited.error();
   return closed_handle();

@@ -34,6 +34,11 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
     return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions.pending allows"};
   }
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);
+  if (correlator_->closed()) {  // closed since: its scan may have missed this one
+    correlator_->fail(correlator_->id_of(*call), Error{ErrorCode::closed, "the bus or the client is closed"});
+    detail::release(request);
+    return call;
+  }
   wire::Extra& extra = *request->extra;
   extra.deadline = deadline;
   extra.return_address = correlator_;
@@ -85,11 +90,16 @@ Asker::Moved Asker::offer_to_one(Call& call, wire::Envelope* request,
     candidates_[at].tried = true;
     if (server.far) {
       correlator_->went_to(call, server.far);
-      if (server.far->offer(*request) != wire::Offer::taken) continue;
+      correlator_->left(call, true);
+      if (server.far->offer(*request) != wire::Offer::taken) {
+        correlator_->left(call, false);
+        continue;
+      }
       detail::release(request);
       return Moved::taken;
     }
     if (!server.lane->reserve(request->size)) continue;
+    correlator_->left(call, true);
     server.lane->count_offered();
     if (server.lane->push(request)) {
       server.runner->ref();
@@ -103,6 +113,8 @@ Asker::Moved Asker::offer_to_one(Call& call, wire::Envelope* request,
 void Asker::wait_for_server(Call& call, wire::Envelope* request) noexcept {
   const std::uint64_t id = request->extra->correlation;
   auto self = shared_from_this();
+  // Its end, by deadline or cancel, ends the waiting: what waits stays within the pending limit.
+  correlator_->when_cancelled(id, [self] { self->options_.route->condition.changed(*self->options_.executor); });
   options_.route->condition.when(
       [self, id] {
         return self->options_.route->has_server() || !self->options_.still_reaching() ||
@@ -144,7 +156,7 @@ void Asker::renew() {
       servers_.push_back(std::move(*kept));
       old.erase(kept);
       server.runner->unref();
-    } else if (mailbox::Lane* lane = server.runner->open_lane()) {
+    } else if (mailbox::Lane* lane = server.runner->open_lane(this)) {
       servers_.push_back({server.runner, lane, server.id, nullptr});
     } else {
       server.runner->unref();

@@ -62,10 +62,12 @@ class Call final : public Work {
   Outcome outcome_;
   Function<void()> continuation_;
   bool dropped_ = false;
+  bool submitted_ = false;  ///< waits in the executor: a work must not be submitted twice
   std::vector<Function<void()>> on_cancel_;
   std::unique_ptr<StreamQueue> stream_;
   std::shared_ptr<wire::Sink> far_;  ///< where it went: told when the asker gives up
   Instant deadline_;
+  std::atomic<bool> left_{false};  ///< some server may have it: its end says maybe_executed
   Function<void(const Error*)> ended_;  ///< told how it ended, before the asker is
   std::uint32_t next_free_ = 0;
 };

@@ -15,6 +15,8 @@ constexpr std::uint64_t word_of(std::uint32_t generation, Phase phase) noexcept 
 constexpr std::uint32_t generation_of(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
 constexpr Phase phase_of(std::uint64_t word) noexcept { return static_cast<Phase>(static_cast<std::uint32_t>(word)); }
 
+Fate fate_of(const std::atomic<bool>& left) noexcept { return left.load() ? Fate::maybe_executed : Fate::not_started; }
+
 }  // namespace
 
 struct Correlator::Chunk {
@@ -71,6 +73,7 @@ Call* Correlator::open(Instant deadline, bool streaming) noexcept {
   }
   pending_.fetch_add(1, std::memory_order_relaxed);
   call->dropped_ = false;
+  call->left_.store(false, std::memory_order_relaxed);
   call->deadline_ = deadline;
   call->stream_ = std::move(stream);
   call->holders_.store(2, std::memory_order_relaxed);
@@ -118,8 +121,7 @@ void Correlator::settle(Call& call, Outcome outcome) noexcept {
     }
     call.word_.store(word_of(generation_of(call.word_.load(std::memory_order_relaxed)), Phase::settled),
                      std::memory_order_release);
-    run = call.continuation_ && !call.dropped_;
-    if (run) call.holders_.fetch_add(1, std::memory_order_relaxed);
+    run = prepare_run(call);
   }
   if (run) executor_->submit(call);
   wake(call);
@@ -169,8 +171,7 @@ wire::ItemSent Correlator::item(std::uint64_t id, wire::Envelope* item) noexcept
       detail::acquire(item);  // the message that took it is gone: the caller keeps its own
       return wire::ItemSent::no_credit;
     }
-    run = call->continuation_ && !call->dropped_;
-    if (run) call->holders_.fetch_add(1, std::memory_order_relaxed);
+    run = prepare_run(*call);
   }
   if (run) executor_->submit(*call);
   wake(*call);
@@ -221,16 +222,23 @@ void Correlator::when_settled(Call& call, Function<void()> fn) noexcept {
   {
     const std::lock_guard lock{call.flag_};
     call.continuation_ = std::move(fn);
-    now = settled(call) || (call.stream_ && !call.stream_->items.empty());
-    if (now) call.holders_.fetch_add(1, std::memory_order_relaxed);
+    now = (settled(call) || (call.stream_ && !call.stream_->items.empty())) && prepare_run(call);
   }
   if (now) executor_->submit(call);
+}
+
+bool Correlator::prepare_run(Call& call) noexcept {
+  if (!call.continuation_ || call.dropped_ || call.submitted_) return false;
+  call.submitted_ = true;
+  call.holders_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 void Call::run() noexcept {
   Function<void()> fn;
   {
     const std::lock_guard lock{flag_};
+    submitted_ = false;
     if (!dropped_) fn = std::move(continuation_);
     continuation_ = nullptr;
   }
@@ -238,14 +246,8 @@ void Call::run() noexcept {
   owner_.unhold(*this);
 }
 
-void Call::dropped() noexcept {
-  Function<void()> never;
-  {
-    const std::lock_guard lock{flag_};
-    never = std::move(continuation_);
-  }
-  owner_.unhold(*this);
-}
+/// The executor was stopped first: the one outcome is still owed, so it is told on the thread that stops.
+void Call::dropped() noexcept { run(); }
 
 AnyMessage Correlator::next_item(Call& call) noexcept {
   AnyMessage item;
@@ -268,14 +270,23 @@ bool Correlator::has_item(Call& call) noexcept {
 }
 
 void Correlator::when_ended(Call& call, Function<void(const Error*)> fn) noexcept {
-  const std::lock_guard lock{call.flag_};
-  call.ended_ = std::move(fn);
+  {
+    const std::lock_guard lock{call.flag_};
+    if (phase_of(call.word_.load(std::memory_order_acquire)) == Phase::open) {
+      call.ended_ = std::move(fn);
+      return;
+    }
+  }
+  const Error closed{ErrorCode::closed, "the bus was closed"};
+  fn(&closed);
 }
 
 void Correlator::went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept {
   const std::lock_guard lock{call.flag_};
   call.far_ = std::move(far);
 }
+
+void Correlator::left(Call& call, bool left) noexcept { call.left_.store(left); }
 
 void Correlator::drop(Call& call) noexcept {
   const std::uint64_t id = id_of(call);
@@ -287,7 +298,7 @@ void Correlator::drop(Call& call) noexcept {
   }
   if (begin_settling(call, id)) {
     if (far) far->cancel(*this, id);
-    settle(call, Outcome{{}, Error{ErrorCode::cancelled, Fate::maybe_executed, "the caller dropped its Pending"}});
+    settle(call, Outcome{{}, Error{ErrorCode::cancelled, fate_of(call.left_), "the caller dropped its Pending"}});
   }
   unhold(call);
 }
@@ -346,14 +357,14 @@ void Correlator::fire() noexcept {
     const std::uint64_t id = (word & 0xffffffff00000000u) | index;
     if (!begin_settling(*call, id)) continue;
     if (far) far->cancel(*this, id);
-    settle(*call, Outcome{{}, Error{ErrorCode::timed_out, Fate::maybe_executed, "no answer by the deadline"}});
+    settle(*call, Outcome{{}, Error{ErrorCode::timed_out, fate_of(call->left_), "no answer by the deadline"}});
   }
   if (earliest != Instant::never()) arm(earliest);
   unref();
 }
 
 void Correlator::close() noexcept {
-  closed_.store(true, std::memory_order_release);
+  closed_.store(true);
   {
     const std::lock_guard lock{timer_flag_};
     if (timer_started_ && executor_->cancel(*this)) {
@@ -366,7 +377,7 @@ void Correlator::close() noexcept {
     if (phase_of(word) != Phase::open) continue;
     const std::uint64_t id = (word & 0xffffffff00000000u) | index;
     if (begin_settling(*call, id))
-      settle(*call, Outcome{{}, Error{ErrorCode::closed, Fate::maybe_executed, "the bus was closed"}});
+      settle(*call, Outcome{{}, Error{ErrorCode::closed, fate_of(call->left_), "the bus was closed"}});
   }
 }
 

@@ -55,13 +55,15 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   /// Calls `fn` with the error (null: none) when it is settled.
   void when_ended(Call& call, Function<void(const Error*)> fn) noexcept;
   void went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept;
+  /// From now on a server may run it, or (false) nobody took it after all.
+  void left(Call& call, bool left) noexcept;
 
   /// Ends every open request with `closed`.
   void close() noexcept;
   [[nodiscard]] std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
   [[nodiscard]] Executor& executor() const noexcept { return *executor_; }
   [[nodiscard]] Clock& clock() const noexcept { return *clock_; }
-  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(); }
 
  private:
   friend class Call;
@@ -75,7 +77,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   void settle(Call& call, Outcome outcome) noexcept;
   void wake(Call& call) noexcept;
   void unhold(Call& call) noexcept;
-  void submit(Call& call) noexcept;
+  /// Holds it for a run of its continuation; false when there is none to run or one is under way. Under `flag_`.
+  static bool prepare_run(Call& call) noexcept;
   void arm(Instant deadline) noexcept;
   void fire() noexcept override;
 

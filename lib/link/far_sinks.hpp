@@ -17,8 +17,7 @@ class TopicSink final : public wire::Sink {
 
   /// `taken`: sent or waiting. `dropped`: counted; the number is used up all the same. Never `refused`.
   wire::Offer offer(wire::Envelope& envelope) noexcept override { return offer(envelope, false); }
-  /// The same for a message that was published before the peer subscribed.
-  wire::Offer offer_retained(wire::Envelope& envelope) noexcept { return offer(envelope, true); }
+  wire::Offer offer_retained(wire::Envelope& envelope) noexcept override { return offer(envelope, true); }
   void cancel(wire::ReturnAddress&, std::uint64_t) noexcept override {}
   [[nodiscard]] std::string_view peer() const noexcept override { return peer_->info.name; }
   [[nodiscard]] PeerId peer_id() const noexcept { return peer_->info.id; }

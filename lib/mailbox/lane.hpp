@@ -111,7 +111,9 @@ class BasicLane {
 
   friend class Mailbox;
   BasicLane* next_listed_ = nullptr;  // written by whoever lists it, read by the consumer
-  bool idle_ = false;            // no sender uses it; under the mailbox's mutex
+  // Under the mailbox's mutex: whose it is, and how often it was opened; 0: it waits for the next sender.
+  const void* sender_ = nullptr;
+  std::uint32_t uses_ = 0;
   Admission& admission_;
   std::unique_ptr<wire::Envelope*[]> slots_;
   std::uint64_t mask_;

@@ -29,28 +29,35 @@ Mailbox::Mailbox(std::string name, Queue queue, bool shared_consumer)
 
 Mailbox::~Mailbox() = default;
 
-Lane* Mailbox::open_lane() noexcept {
+Lane* Mailbox::open_lane(const void* sender) noexcept {
   const std::lock_guard lock{mutex_};
+  Lane* unused = nullptr;
   for (const auto& lane : lanes_) {
-    if (lane->idle_) {
-      lane->idle_ = false;
+    if (lane->uses_ == 0) {
+      unused = lane.get();
+    } else if (lane->sender_ == sender) {
+      ++lane->uses_;
       return lane.get();
     }
   }
-  auto lane = Lane::make(admission_, lanes_.size() + 1);
-  if (!lane) return nullptr;
-  try {
-    lanes_.push_back(std::move(lane));
-  } catch (const std::bad_alloc&) {
-    return nullptr;
+  if (!unused) {
+    auto lane = Lane::make(admission_, lanes_.size() + 1);
+    if (!lane) return nullptr;
+    unused = lane.get();
+    try {
+      lanes_.push_back(std::move(lane));
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
   }
-  return lanes_.back().get();
+  unused->sender_ = sender;
+  unused->uses_ = 1;
+  return unused;
 }
 
 void Mailbox::close_lane(Lane& lane) noexcept {
   const std::lock_guard lock{mutex_};
-  lane.return_allowance();
-  lane.idle_ = true;
+  if (--lane.uses_ == 0) lane.return_allowance();
 }
 
 Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {

@@ -65,9 +65,10 @@ class Wakes {
 
 class Outlet {
  public:
-  /// `near_only`: messages that came over a link go no further.
-  Outlet(std::shared_ptr<TopicRoute> route, bool near_only) noexcept
-      : route_{std::move(route)}, near_only_{near_only} {}
+  /// `near_only`: messages that came over a link go no further. Outlets of one `sender` share a lane into a mailbox,
+  /// so that its order holds across topics; null: this outlet alone.
+  Outlet(std::shared_ptr<TopicRoute> route, bool near_only, const void* sender = nullptr) noexcept
+      : route_{std::move(route)}, sender_{sender ? sender : this}, near_only_{near_only} {}
   Outlet(const Outlet&) = delete;
   ~Outlet();
 
@@ -119,6 +120,7 @@ class Outlet {
   void put_to_one(Group& group, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
 
   std::shared_ptr<TopicRoute> route_;
+  const void* const sender_;
   std::uint64_t version_ = 0;
   const bool near_only_;
   bool lacks_lanes_ = false;

@@ -64,7 +64,7 @@ void Topics::join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far) 
     }
   }
   route->add(sink);
-  if (route->retained()) sink->offer(*route->retained());
+  if (route->retained()) sink->offer_retained(*route->retained());
   far.joined.emplace_back(route, std::move(sink));
 }
 

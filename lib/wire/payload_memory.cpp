@@ -9,7 +9,6 @@ namespace midplane::inline v0 {
 namespace wire {
 namespace {
 
-Envelope* const closed_mark = reinterpret_cast<Envelope*>(std::uintptr_t{64});
 constexpr std::uint8_t uncached = block_bytes.size();
 
 std::size_t class_of(std::size_t bytes) noexcept {
@@ -39,10 +38,7 @@ Envelope* Depot::take_local(std::size_t size_class) noexcept {
 }
 
 void Depot::sort_returned() noexcept {
-  Envelope* envelope = returned_.load(std::memory_order_relaxed);
-  do {
-    if (envelope == nullptr || envelope == closed_mark) return;
-  } while (!returned_.compare_exchange_weak(envelope, nullptr, std::memory_order_acquire, std::memory_order_relaxed));
+  Envelope* envelope = returned_.take_all();
   while (envelope) {
     Envelope* next = envelope->next;
     envelope->next = local_[envelope->size_class];
@@ -85,14 +81,7 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
 
 void Depot::give_back(Envelope* first, Envelope* last) noexcept {
   if (first->size_class == uncached) return memory_.free_block(first);
-  Envelope* head = returned_.load(std::memory_order_relaxed);
-  do {
-    if (head == closed_mark) {
-      last->next = nullptr;
-      return memory_.free_chain(first);
-    }
-    last->next = head;
-  } while (!returned_.compare_exchange_weak(head, first, std::memory_order_release, std::memory_order_relaxed));
+  if (!returned_.push(first, last)) memory_.free_chain(first);
 }
 
 PayloadMemory* PayloadMemory::make(std::pmr::memory_resource* resource, std::size_t bytes_max) {
@@ -122,7 +111,7 @@ void PayloadMemory::retire(Depot* depot) noexcept {
   {
     const std::lock_guard lock{mutex_};
     // A sender that outlived its bus leaves its blocks to nobody.
-    if (depot->returned_.load(std::memory_order_relaxed) == closed_mark) {
+    if (depot->returned_.is_closed()) {
       for (Envelope*& list : depot->local_) free_chain(std::exchange(list, nullptr));
     }
     idle_.push_back(depot);
@@ -135,7 +124,7 @@ void PayloadMemory::abandon() noexcept {
     const std::lock_guard lock{mutex_};
     for (const auto& depot : depots_) {
       for (Envelope*& list : depot->local_) free_chain(std::exchange(list, nullptr));
-      free_chain(depot->returned_.exchange(closed_mark, std::memory_order_acq_rel));
+      free_chain(depot->returned_.close());
     }
   }
   unref();
@@ -191,7 +180,7 @@ void PayloadMemory::free_block(Envelope* envelope) noexcept {
 }
 
 void PayloadMemory::free_chain(Envelope* first) noexcept {
-  while (first && first != closed_mark) {
+  while (first) {
     Envelope* next = first->next;
     free_block(first);
     first = next;
@@ -202,10 +191,7 @@ void PayloadMemory::free_chain(Envelope* first) noexcept {
 void PayloadMemory::trim() noexcept {
   const std::lock_guard lock{mutex_};
   for (const auto& depot : depots_) {
-    Envelope* chain = depot->returned_.load(std::memory_order_relaxed);
-    while (chain != closed_mark && !depot->returned_.compare_exchange_weak(chain, nullptr, std::memory_order_acquire)) {
-    }
-    free_chain(chain);
+    free_chain(depot->returned_.take_all());
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/flag.hpp"
 #include "wire/envelope.hpp"
+#include "wire/return_stack.hpp"
 
 namespace midplane::inline v0::wire {
 
@@ -43,9 +44,7 @@ class Depot {
   PayloadMemory& memory_;
   base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};
-  /// Memory orders: a returner publishes the chain with a release CAS; the owner takes everything with an acquire
-  /// exchange. Nobody pops a single element, so there is no ABA. `closed_mark` ends it: the returner then frees.
-  alignas(64) std::atomic<Envelope*> returned_{nullptr};
+  alignas(64) ReturnStack<> returned_;  ///< closed when the bus is gone: the returner then frees
 };
 
 class PayloadMemory {

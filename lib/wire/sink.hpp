@@ -19,6 +19,8 @@ class Sink {
   virtual ~Sink() = default;
   /// Copies the payload or counts its own reference; the caller keeps its own.
   virtual Offer offer(Envelope& envelope) noexcept = 0;
+  /// The same for a message that was published before the other side joined.
+  virtual Offer offer_retained(Envelope& envelope) noexcept { return offer(envelope); }
   /// Requests: tells the server that the asker gave up.
   virtual void cancel(ReturnAddress& asker, std::uint64_t correlation) noexcept = 0;
   [[nodiscard]] virtual std::string_view peer() const noexcept = 0;

@@ -71,6 +71,26 @@ TEST_CASE("P3 a time to live that passed is counted as expired and never enters"
   check_conserved(world.bus);
 }
 
+TEST_CASE("P3 an Inbox that is waited on hands out everything, in order") {
+  Bus bus = Bus::open().value();
+  auto inbox = bus.inbox(numbers, with({.messages = 16, .overflow = Overflow::block, .block_for = seconds{30}})).value();
+  std::thread traffic{[&] {
+    auto publisher = bus.publisher(numbers).value();
+    for (std::uint64_t i = 0; i < 20'000; ++i) static_cast<void>(put(publisher, i));
+  }};
+  std::uint64_t wrong = 0;
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    auto item = inbox.take(seconds{10});
+    if (!item || number_in(std::get<Message<Bytes>>(*item)) != i) {
+      ++wrong;
+      break;
+    }
+  }
+  if (wrong != 0) bus.close(seconds{1});
+  traffic.join();
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("P3 an Inbox counts what it handed out as delivered and what it kept as waiting, then as closed") {
   World world;
   auto inbox = world.bus.inbox(numbers).value();

@@ -1,0 +1,23 @@
+#!/usr/bin/python3
+"""Runs ./demo and ./check and writes the end of their real output into the README, between its markers."""
+import pathlib
+import re
+import subprocess
+import sys
+
+root = pathlib.Path(__file__).resolve().parent.parent
+readme = root / "README.md"
+LINES_MAX = {"./demo": 40, "./check": 5}
+
+text = readme.read_text()
+for command, lines_max in LINES_MAX.items():
+    run = subprocess.run([command], cwd=root, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"{command} ended with {run.returncode}; the README is unchanged\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", run.stdout)
+    shown = "\n".join(plain.rstrip().splitlines()[-lines_max:])
+    block = f"<!-- output of {command} -->\n```console\n$ {command}\n{shown}\n```\n<!-- end -->"
+    text, count = re.subn(rf"<!-- output of {re.escape(command)} -->.*?<!-- end -->", lambda _: block, text, flags=re.S)
+    if count != 1:
+        sys.exit(f"README.md has no markers for {command}")
+readme.write_text(text)

@@ -1,0 +1,163 @@
+/// Blocks come from a depot, go home from any thread, and are counted until the last is home.
+#include <doctest/doctest.h>
+
+#include <thread>
+#include <vector>
+
+#include "wire/payload_memory.hpp"
+
+using namespace midplane;
+using namespace midplane::wire;
+
+namespace {
+
+/// Counts what is out, and fails on request.
+struct Counting final : std::pmr::memory_resource {
+  std::atomic<std::size_t> out{0};
+  std::atomic<std::size_t> calls{0};
+  std::atomic<bool> fail{false};
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    ++calls;
+    if (fail) throw std::bad_alloc{};
+    out += bytes;
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+    out -= bytes;
+    std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+}  // namespace
+
+TEST_CASE("a block that came home is used again, of its own size") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  for (const std::size_t bytes : {8, 200, 5000, 60'000}) {
+    Envelope* first = depot->acquire(bytes, false, true);
+    REQUIRE(first);
+    CHECK(first->capacity >= bytes);
+    detail::release(first);
+    Envelope* second = depot->acquire(bytes, false, true);
+    CHECK(first == second);
+    detail::release(second);
+  }
+  CHECK(resource.calls == 4);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("a block over the largest size goes back to the resource at once") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  Envelope* large = depot->acquire(100'000, true, false);
+  REQUIRE(large);
+  CHECK(resource.out > 100'000);
+  detail::release(large);
+  CHECK(resource.out == 0);
+  CHECK(memory->bytes_used() == 0);
+  memory->retire(depot);
+  memory->abandon();
+}
+
+TEST_CASE("the limit holds, is exact, and blocks at home of other senders are given back before it refuses") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 4 * 256);
+  Depot* one = memory->open_depot();
+  Depot* two = memory->open_depot();
+  std::vector<Envelope*> held;
+  while (Envelope* envelope = one->acquire(100, false, true)) held.push_back(envelope);
+  CHECK(held.size() == 4);
+  CHECK(memory->bytes_used() == 4 * 256);
+  CHECK(two->acquire(100, false, true) == nullptr);
+  for (Envelope* envelope : held) detail::release(envelope);
+  Envelope* other = two->acquire(100, false, true);
+  CHECK(other != nullptr);
+  if (other) detail::release(other);
+  memory->retire(one);
+  memory->retire(two);
+  memory->abandon();
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("a resource that fails is an answer, and nothing stays counted") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  resource.fail = true;
+  CHECK(depot->acquire(10, false, false) == nullptr);
+  CHECK(memory->bytes_used() == 0);
+  resource.fail = false;
+  Envelope* envelope = depot->acquire(10, false, false);
+  REQUIRE(envelope);
+  detail::release(envelope);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("envelopes outlive sender and bus; the last one takes the memory along") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  Envelope* early = depot->acquire(10, false, false);
+  Envelope* late = depot->acquire(10, false, false);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == 512);
+  detail::release(early);
+  CHECK(resource.out == 256);
+  detail::release(late);
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("a chain of mixed sizes and homes is sent home by a Reclaimer, none lost") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 22);
+  Depot* one = memory->open_depot();
+  Depot* two = memory->open_depot();
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Envelope*> out;
+    for (std::size_t i = 0; i < 50; ++i) out.push_back((i % 3 ? one : two)->acquire(i * 300, i % 2 == 0, true));
+    Reclaimer reclaimer;
+    for (Envelope* envelope : out) reclaimer.release(envelope);
+  }
+  CHECK(resource.calls <= 50);
+  memory->retire(one);
+  memory->retire(two);
+  memory->abandon();
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("blocks come home from other threads while their owner takes new ones") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  constexpr std::size_t rounds = 100'000;
+  std::array<std::atomic<Envelope*>, 64> slots{};
+  std::atomic<bool> done{false};
+  std::thread reader{[&] {
+    while (!done) {
+      Reclaimer reclaimer;
+      for (auto& slot : slots)
+        if (Envelope* envelope = slot.exchange(nullptr)) reclaimer.release(envelope);
+    }
+  }};
+  for (std::size_t i = 0; i < rounds; ++i) {
+    Envelope* envelope = depot->acquire(i % 400, false, true);
+    REQUIRE(envelope);
+    *envelope->block() = std::byte{1};
+    if (Envelope* old = slots[i % slots.size()].exchange(envelope)) detail::release(old);
+  }
+  done = true;
+  reader.join();
+  for (auto& slot : slots)
+    if (Envelope* envelope = slot.load()) detail::release(envelope);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == 0);
+}
