@@ -55,7 +55,7 @@ def run(command, test, timeout, live):
     environment.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
     environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
     environment.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1")
-    process = subprocess.Popen(command, cwd=test["workdir"] or build, env=environment, stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(command, cwd=test["workdir"], env=environment, stdin=subprocess.DEVNULL,
                                stdout=None if live else subprocess.PIPE, stderr=None if live else subprocess.STDOUT,
                                start_new_session=True)
     timed_out = False
@@ -239,6 +239,8 @@ def main():
 
     listing = subprocess.run(["meson", "introspect", "--tests", options.build], check=True, capture_output=True)
     every = json.loads(listing.stdout)
+    for test in every:
+        test["workdir"] = test["workdir"] or options.build  # where relative names of built programs begin
     suites = {id(test): {suite.split(":")[-1] for suite in test["suite"]} for test in every}
     if options.only:
         tests = [test for test in every if options.only in suites[id(test)]]

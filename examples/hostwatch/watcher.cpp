@@ -45,6 +45,12 @@ const Kind* kind_of(std::string_view topic) {
   return nullptr;
 }
 
+/// A vector that is empty may be absent.
+template <class T>
+std::vector<const T*> all_of(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector) {
+  return vector ? std::vector<const T*>{vector->begin(), vector->end()} : std::vector<const T*>{};
+}
+
 std::int64_t wall_clock_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -98,7 +104,7 @@ Result<std::vector<TopicResult>> Watcher::settle(const std::string& host, midpla
   static_cast<void>(bus_.drain(duration));
   std::vector<TopicResult> results = so_far();
   const std::lock_guard lock{mutex_};
-  for (const auto* topic : *(*counted)->topics()) {
+  for (const auto* topic : all_of((*counted)->topics())) {
     const auto found = std::find_if(results.begin(), results.end(),
                                     [topic](const TopicResult& result) { return result.topic == topic->topic()->str(); });
     TopicResult& result = found != results.end() ? *found : results.emplace_back();
@@ -111,7 +117,7 @@ Result<std::vector<TopicResult>> Watcher::settle(const std::string& host, midpla
     result.delivered = ledger.delivered_between(topic->first_id(), topic->last_id());
     result.missing = ledger.missing(topic->first_id(), topic->last_id());
     result.duplicates = ledger.duplicates();
-    for (const auto* drop : *topic->dropped()) result.lost[drop->reason()->str()] += drop->count();
+    for (const auto* drop : all_of(topic->dropped())) result.lost[drop->reason()->str()] += drop->count();
   }
   // A subscription to a pattern has one queue for all its topics: its losses are explained by their sum.
   const midplane::SinkStats own = subscription_.stats();
@@ -143,15 +149,16 @@ Result<std::string> Watcher::ask(const std::string& host) {
   if (!list) return list.error();
   std::string text = "asked " + host + " for its busiest processes, of " + std::to_string((*list)->matched()) + ":\n";
   char line[160];
-  for (const auto* process : *(*list)->processes()) {
+  const auto processes = all_of((*list)->processes());
+  for (const auto* process : processes) {
     std::snprintf(line, sizeof line, "  %7d  %-20.20s %6.1f %% of a core %8.1f MiB\n", process->pid(),
                   process->name()->c_str(), static_cast<double>(process->cpu_percent()),
                   static_cast<double>(process->rss()) / 1048576.0);
     text += line;
   }
-  if ((*list)->processes()->size() == 0) return text;
+  if (processes.empty()) return text;
   ProcessDetailQueryT which;
-  which.pid = (*(*list)->processes()->begin())->pid();
+  which.pid = processes.front()->pid();
   const auto one = looker->request(which).get();
   if (!one) return text + "  in detail: " + one.error().message() + "\n";
   std::snprintf(line, sizeof line, "  in detail: pid %d has %u threads, %d open files, %.1f s of CPU since its start\n",
