@@ -18,9 +18,9 @@ int main() {
 
   const auto reply = must(client.request(ask("ACME")).get());
   std::printf("%s costs %.2f\n", reply->symbol()->c_str(), reply->price());
-  worker.join();
 
   const auto lost = client.request(ask("LOST")).get();
   if (!lost) std::printf("%s, %s\n", std::string{name_of(lost.error().code())}.c_str(),
                          std::string{name_of(lost.error().fate())}.c_str());
+  worker.join();  // the handler that made it has returned: it answers one request at a time
 }
