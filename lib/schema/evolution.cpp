@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "schema/changes.hpp"
 #include "schema/type_text.hpp"
@@ -57,12 +58,17 @@ class Comparison {
     const FieldsView new_fields = after_.fields(new_type);
     std::unordered_map<std::string_view, const reflection::Field*> names;
     for (const auto* field : new_fields) names.emplace(text_of(field->name()), field);
+    std::unordered_set<std::string_view> old_names;
+    for (const auto* field : old_fields) old_names.insert(text_of(field->name()));
     for (const auto* field : old_fields) {
       const auto same_name = names.find(text_of(field->name()));
+      // What stands at the id now had another one before: it moved there because this field was taken out.
+      const bool is_pushed_out = same_name == names.end() && field->id() < new_fields.size() &&
+                                 old_names.contains(text_of(new_fields[field->id()]->name()));
       if (same_name != names.end() && same_name->second->id() != field->id()) {
         changes_.add(ChangeKind::changed_id, qualified(name, field->name()), "id " + std::to_string(field->id()),
                      "id " + std::to_string(same_name->second->id()));
-      } else if (field->id() >= new_fields.size()) {
+      } else if (field->id() >= new_fields.size() || is_pushed_out) {
         changes_.add(ChangeKind::deleted_field, qualified(name, field->name()), type_text(before_, *field->type()), "absent");
       } else {
         compare_fields(name, *field, *new_fields[field->id()]);
@@ -138,13 +144,19 @@ class Comparison {
     const auto at = [](const Schema& schema, const reflection::Field& field) {
       return type_text(schema, *field.type()) + " at " + std::to_string(field.offset());
     };
+    std::unordered_map<std::string_view, const reflection::Field*> names;
+    for (const auto* field : new_fields) names.emplace(text_of(field->name()), field);
     for (std::size_t i = 0; i < std::max(old_fields.size(), new_fields.size()); ++i) {
       const auto* was = i < old_fields.size() ? old_fields[i] : nullptr;
       const auto* is = i < new_fields.size() ? new_fields[i] : nullptr;
       const std::string path = qualified(name, (was ? was : is)->name());
       const std::string before = was ? at(before_, *was) : "absent";
       const std::string after = is ? at(after_, *is) : "absent";
+      // Two members of one type that changed places leave every place as it was, and every value in the wrong one.
+      const auto moved = was ? names.find(text_of(was->name())) : names.end();
       if (before != after) changes_.add(ChangeKind::changed_layout, path, before, after);
+      else if (moved != names.end() && moved->second != is)
+        changes_.add(ChangeKind::changed_layout, path, before, at(after_, *moved->second));
       else follow(*was->type(), *is->type());
     }
     const auto size = [](const reflection::Object& type) {

@@ -63,6 +63,7 @@ class CanonicalForm {
       if (is_scalar(field->type()->base_type())) text.append(" = ").append(default_text(*field));
       if (field->required()) text.append(" required");
       if (field->deprecated()) text.append(" deprecated");
+      if (field->key()) text.append(" key");
       text += '\n';
       follow(*field->type());
     }
@@ -94,7 +95,8 @@ std::uint64_t hash_of(std::string_view text) noexcept {
 std::string canonical_form(const Schema& schema, const reflection::Object& type) {
   CanonicalForm form{schema};
   form.reach(type);
-  return form.text();
+  // Types that reach each other reach the same set: only the name in front tells them apart.
+  return "type " + std::string{text_of(type.name())} + '\n' + form.text();
 }
 
 std::uint64_t fingerprint(const Schema& schema, const reflection::Object& type) {

@@ -13,7 +13,7 @@ namespace midplane::inline v0 {
 namespace schema {
 namespace {
 
-/// Walks a payload that payload_verifier.hpp accepted, so it reads without asking.
+/// Walks a payload that payload.hpp accepted, so it reads without asking.
 class JsonWriter {
  public:
   JsonWriter(std::span<const std::byte> payload, const reflection::Schema& schema, JsonText& text)
@@ -50,7 +50,9 @@ class JsonWriter {
   void present(const reflection::Field& field, std::size_t table_at, std::size_t at) {
     const auto& type = *field.type();
     if (type.base_type() == reflection::Union) {
-      const auto* held = member_of(enum_of(type.index()), payload_.read<std::uint8_t>(payload_.discriminator(table_at, field)));
+      // An absent discriminator says NONE, whatever the union's own slot holds: nobody verified what that points to.
+      const auto which = payload_.discriminator(table_at, field);
+      const auto* held = which == 0 ? nullptr : member_of(enum_of(type.index()), payload_.read<std::uint8_t>(which));
       if (!held) return;
       text_.key(view_of(field.name()));
       return member(*held, payload_.follow(at));

@@ -1,6 +1,6 @@
 #pragma once
 /// Reading a payload by position: every read copies, so bytes may stand at any address. Nothing here checks;
-/// payload_verifier.hpp does, once, for everything a walk by the same schema reads.
+/// payload.hpp does, once, for everything a walk by the same schema reads.
 
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +33,7 @@ class PayloadView {
   [[nodiscard]] std::size_t field(std::size_t table, const reflection::Field& field) const noexcept {
     return slot(table, field.offset());
   }
-  /// Where it stands which member the union field holds: the slot right before it (schema_check.hpp sees to that).
+  /// Where it stands which member the union field holds: the slot right before it (soundness.hpp sees to that); 0 when it is absent.
   [[nodiscard]] std::size_t discriminator(std::size_t table, const reflection::Field& union_field) const noexcept {
     return slot(table, union_field.offset() - sizeof(std::uint16_t));
   }
@@ -52,7 +52,8 @@ class PayloadView {
 /// The member a union value holds; null for NONE and for one that a newer schema added.
 [[nodiscard]] inline const reflection::EnumVal* member_of(const reflection::Enum& type, std::uint8_t which) noexcept {
   for (const auto* value : *type.values())
-    if (value->value() == which) return value->union_type()->base_type() == reflection::None ? nullptr : value;
+    if (value->value() == which)
+      return !value->union_type() || value->union_type()->base_type() == reflection::None ? nullptr : value;
   return nullptr;
 }
 
