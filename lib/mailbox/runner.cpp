@@ -146,14 +146,17 @@ void Runner::close(DropReason reason) noexcept {
 }
 
 void Runner::try_stop() noexcept {
-  if (active_.load() != 0 || stopped_.exchange(true)) return;
+  if (active_.load() != 0 || stopping_.exchange(true)) return;
   sweep();
   handler_ = nullptr;
   std::vector<Function<void()>> callbacks;
   {
+    // Stopped only now: whoever waits for it may destroy what the handler had captured references to.
     const std::lock_guard lock{stop_mutex_};
+    stopped_.store(true);
     callbacks.swap(stop_callbacks_);
   }
+  sweep();
   for (auto& callback : callbacks) callback();
   stopped_spot_.wake_all();
 }

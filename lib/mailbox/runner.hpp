@@ -77,6 +77,7 @@ class Runner final : public Mailbox {
   Function<void(std::string_view, std::string_view)> threw_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<std::uint32_t> active_{0};  ///< workers inside `run`
+  std::atomic<bool> stopping_{false};  ///< somebody ends it
   std::atomic<bool> stopped_{false};
   base::Parking stopped_spot_;
   std::atomic<bool> idle_watched_{false};
