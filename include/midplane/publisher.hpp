@@ -47,14 +47,22 @@ class Sender;
 /// A payload on its way into an envelope.
 class Draft final : public PayloadWriter {
  public:
-  Draft(Sender& sender, bool with_extra) noexcept;
+  Draft(Sender& sender, bool with_extra) noexcept : sender_{sender}, with_extra_{with_extra} {}
   Draft(const Draft&) = delete;
-  ~Draft() override;
+  ~Draft() override {
+    if (envelope_ || outgrown_) drop();
+  }
 
   std::uint8_t* allocate(std::size_t bytes) override;
   void deallocate(std::uint8_t* block, std::size_t bytes) override;
-  void seal(const std::uint8_t* first, std::size_t size) noexcept override;
-  [[nodiscard]] std::size_t room() const noexcept override;
+  void seal(const std::uint8_t* first, std::size_t size) noexcept override {
+    payload_ = reinterpret_cast<const std::byte*>(first);
+    size_ = size;
+  }
+  /// The smallest block, whole.
+  [[nodiscard]] std::size_t room() const noexcept override { return with_extra_ ? first_room_with_extra : first_room; }
+  static constexpr std::size_t first_room = 192;
+  static constexpr std::size_t first_room_with_extra = 704;
 
   /// Copies bytes that are verified already.
   void copy(std::span<const std::byte> bytes) noexcept;
@@ -65,13 +73,16 @@ class Draft final : public PayloadWriter {
   Result<EnvelopeHead*> finish() noexcept;
 
  private:
+  void drop() noexcept;
+
   Sender& sender_;
   EnvelopeHead* envelope_ = nullptr;
   EnvelopeHead* outgrown_ = nullptr;
+  const std::byte* payload_ = nullptr;  ///< null: not sealed
+  std::size_t size_ = 0;
   std::unique_ptr<std::uint8_t[]> spill_;  // after a fault the builder goes on in here
   std::unique_ptr<std::uint8_t[]> spilled_;
   bool with_extra_;
-  bool sealed_ = false;
   ErrorCode fault_{};
 };
 
@@ -133,9 +144,8 @@ class Publisher {
   Result<Published> publish(V&& value, const PublishOptions& options = {}) {
     if (!core_) return detail::give_back(value), detail::closed_handle();
     using Held = std::remove_cvref_t<V>;
-    detail::Draft draft{detail::sender_of(*core_), detail::needs_extra(options) ||
-                                                       std::is_base_of_v<AnyMessage, Held> ||
-                                                       std::is_same_v<Held, Owned>};
+    detail::Draft draft{*sender_, detail::needs_extra(options) || std::is_base_of_v<AnyMessage, Held> ||
+                                      std::is_same_v<Held, Owned>};
     if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
     return detail::publish(*core_, draft, options);
   }
@@ -172,12 +182,14 @@ class Publisher {
   }
 
   /// Inside.
-  explicit Publisher(std::shared_ptr<detail::PublisherCore> core) noexcept : core_{std::move(core)} {}
+  explicit Publisher(std::shared_ptr<detail::PublisherCore> core) noexcept
+      : core_{std::move(core)}, sender_{&detail::sender_of(*core_)} {}
   Publisher(Publisher&&) noexcept = default;
   Publisher& operator=(Publisher&&) noexcept = default;
 
  private:
   std::shared_ptr<detail::PublisherCore> core_;
+  detail::Sender* sender_ = nullptr;  ///< a part of `core_`
 };
 
 /// Names the topic per call and keeps its order across topics.

@@ -156,17 +156,38 @@ class [[nodiscard("a Result says whether it worked")]] Result<void> {
  public:
   using value_type = void;
 
-  Result() noexcept = default;
-  Result(Error error) noexcept : error_{std::move(error)}, has_value_{false} {}
+  Result() noexcept : has_value_{true} {}
+  Result(Error error) noexcept : has_value_{false} { ::new (&storage_.error) Error(std::move(error)); }
+
+  Result(Result&& other) noexcept : has_value_{other.has_value_} {
+    if (!has_value_) ::new (&storage_.error) Error(std::move(other.storage_.error));
+  }
+  Result(const Result& other) : has_value_{other.has_value_} {
+    if (!has_value_) ::new (&storage_.error) Error(other.storage_.error);
+  }
+  Result& operator=(Result other) noexcept {
+    if (!has_value_) storage_.error.~Error();
+    has_value_ = other.has_value_;
+    if (!has_value_) ::new (&storage_.error) Error(std::move(other.storage_.error));
+    return *this;
+  }
+  ~Result() {
+    if (!has_value_) storage_.error.~Error();
+  }
 
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   explicit operator bool() const noexcept { return has_value_; }
   void value() const;
-  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const Error& error() const noexcept { return storage_.error; }
 
  private:
-  Error error_{ErrorCode::closed, ""};
-  bool has_value_ = true;
+  // Not an Error beside the flag: success is on the path of every message and should cost one byte.
+  union Storage {
+    Storage() noexcept {}
+    ~Storage() {}
+    Error error;
+  } storage_;
+  bool has_value_;
 };
 
 [[nodiscard]] inline Result<void> ok() noexcept { return {}; }
@@ -181,7 +202,7 @@ void Result<T>::require() const {
   if (!has_value_) detail::bad_result_access(storage_.error);
 }
 inline void Result<void>::value() const {
-  if (!has_value_) detail::bad_result_access(error_);
+  if (!has_value_) detail::bad_result_access(storage_.error);
 }
 
 }  // namespace v0

@@ -8,27 +8,21 @@ namespace {
 
 wire::Envelope* whole(EnvelopeHead* head) noexcept { return static_cast<wire::Envelope*>(head); }
 
-/// What a first guess asks for: the smallest block, whole.
-constexpr std::size_t smallest_room = wire::block_bytes[0] - sizeof(wire::Envelope);
+static_assert(Draft::first_room == wire::block_bytes[0] - sizeof(wire::Envelope));
+static_assert(Draft::first_room_with_extra <= wire::block_bytes[1] - sizeof(wire::Envelope) - sizeof(wire::Extra));
+static_assert(Draft::first_room_with_extra % 16 == 0);
 
 }  // namespace
 
-Draft::Draft(Sender& sender, bool with_extra) noexcept : sender_{sender}, with_extra_{with_extra} {}
-
-Draft::~Draft() {
+void Draft::drop() noexcept {
   if (outgrown_) release(outgrown_);
   if (envelope_) release(envelope_);
-}
-
-std::size_t Draft::room() const noexcept {
-  return with_extra_ ? wire::block_bytes[1] - sizeof(wire::Envelope) - ((sizeof(wire::Extra) + 15) & ~std::size_t{15})
-                     : smallest_room;
 }
 
 /// The end of the block is the end of the room: FlatBuffers are built downwards.
 std::uint8_t* Draft::allocate(std::size_t bytes) {
   // A builder doubles its room before it knows that it needs it.
-  if (fault_ == ErrorCode{} && bytes > 2 * sender_.message_bytes_max + smallest_room) fault_ = ErrorCode::too_large;
+  if (fault_ == ErrorCode{} && bytes > 2 * sender_.message_bytes_max + first_room) fault_ = ErrorCode::too_large;
   if (fault_ == ErrorCode{}) {
     if (wire::Envelope* envelope = sender_.depot->acquire(bytes, with_extra_, sender_.alone)) {
       outgrown_ = envelope_;
@@ -47,14 +41,6 @@ std::uint8_t* Draft::allocate(std::size_t bytes) {
 void Draft::deallocate(std::uint8_t*, std::size_t) {
   if (outgrown_) release(std::exchange(outgrown_, nullptr));
   spilled_.reset();
-}
-
-void Draft::seal(const std::uint8_t* first, std::size_t size) noexcept {
-  if (fault_ == ErrorCode{} && size > sender_.message_bytes_max) fault_ = ErrorCode::too_large;
-  if (fault_ != ErrorCode{} || !envelope_) return;
-  envelope_->payload = reinterpret_cast<const std::byte*>(first);
-  envelope_->size = static_cast<std::uint32_t>(size);
-  sealed_ = true;
 }
 
 void Draft::copy(std::span<const std::byte> bytes) noexcept {
@@ -77,9 +63,8 @@ void Draft::adopt(Owned owned) noexcept {
     return;
   }
   whole(envelope_)->extra->release = std::move(owned.release);
-  envelope_->payload = owned.bytes.data();
-  envelope_->size = static_cast<std::uint32_t>(owned.bytes.size());
-  sealed_ = true;
+  payload_ = owned.bytes.data() ? owned.bytes.data() : whole(envelope_)->block();
+  size_ = owned.bytes.size();
 }
 
 void Draft::share(const AnyMessage& message) noexcept {
@@ -96,20 +81,28 @@ void Draft::share(const AnyMessage& message) noexcept {
   EnvelopeHead* owner = extra && extra->shares ? extra->shares : message.envelope();
   acquire(owner);
   whole(envelope_)->extra->shares = owner;
-  envelope_->payload = message.envelope()->payload;
-  envelope_->size = message.envelope()->size;
-  sealed_ = true;
+  payload_ = message.envelope()->payload;
+  size_ = message.envelope()->size;
 }
 
 Result<EnvelopeHead*> Draft::finish() noexcept {
-  if (fault_ == ErrorCode::too_large)
-    return Error{ErrorCode::too_large, "the payload is over Limits::message_bytes_max; raise it or send less at once"};
-  if (fault_ == ErrorCode::no_memory)
-    return Error{ErrorCode::no_memory, "the payload memory of the bus is used up; receivers hold it, or raise "
-                                       "Limits::payload_memory_bytes_max"};
-  if (fault_ == ErrorCode::closed) return Error{ErrorCode::closed, "the message to forward was moved from"};
-  if (!sealed_) return Error{ErrorCode::malformed, "the codec did not seal a payload"};
-  return std::exchange(envelope_, nullptr);
+  if (fault_ == ErrorCode{}) {
+    if (!payload_ || !envelope_) return Error{ErrorCode::malformed, "the codec did not seal a payload"};
+    if (size_ <= sender_.message_bytes_max) {
+      envelope_->payload = payload_;
+      envelope_->size = static_cast<std::uint32_t>(size_);
+      return std::exchange(envelope_, nullptr);
+    }
+    fault_ = ErrorCode::too_large;
+  }
+  switch (fault_) {
+    case ErrorCode::too_large:
+      return Error{ErrorCode::too_large, "the payload is over Limits::message_bytes_max; raise it or send less at once"};
+    case ErrorCode::closed: return Error{ErrorCode::closed, "the message to forward was moved from"};
+    default:
+      return Error{ErrorCode::no_memory, "the payload memory of the bus is used up; receivers hold it, or raise "
+                                         "Limits::payload_memory_bytes_max"};
+  }
 }
 
 Error closed_handle() noexcept { return {ErrorCode::closed, "the bus or this handle is closed"}; }

@@ -25,7 +25,8 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
                              const TypeInfo& type, PublisherOptions options, wire::Depot* depot)
     : sender{*owner->memory, depot, options.one_thread, owner->limits.message_bytes_max},
       bus{std::move(owner)},
-      options_{options} {
+      options_{options},
+      prepares_{options.stamp || !bus->interceptors.empty()} {
   if (!route) return;
   {
     const std::lock_guard ordered{route->ordered()};
@@ -45,13 +46,10 @@ PublisherCore::~PublisherCore() {
 }
 
 /// A second caller waits; the thread that waits inside `send` for room, and drives handlers meanwhile, must not.
-Result<void> PublisherCore::lock() noexcept {
-  if (options_.one_thread) return ok();
-  if (!flag_.try_lock()) {
-    if (blocked_.load(std::memory_order_relaxed) == this_thread())
-      return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
-    flag_.lock();
-  }
+Result<void> PublisherCore::lock_slowly() noexcept {
+  if (blocked_.load(std::memory_order_relaxed) == this_thread())
+    return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
+  flag_.lock();
   return ok();
 }
 
@@ -77,30 +75,28 @@ Result<void> PublisherCore::prepare(wire::Envelope& envelope, std::string_view t
   return ok();
 }
 
-void PublisherCore::leave(std::string_view topic, const Error* error) noexcept {
+void PublisherCore::leave(BusCore& bus, std::string_view topic, const Error* error) noexcept {
   const Crossing crossing{CrossingKind::publish, topic, nullptr, {}, 1, {}};
-  for (auto it = bus->interceptors.rbegin(); it != bus->interceptors.rend(); ++it) (*it)->leave(crossing, error);
+  for (auto it = bus.interceptors.rbegin(); it != bus.interceptors.rend(); ++it) (*it)->leave(crossing, error);
 }
 
 Result<Published> PublisherCore::publish(Draft& draft, const PublishOptions& options) noexcept {
   auto finished = draft.finish();
   if (!finished) return finished.error();
   auto* envelope = static_cast<wire::Envelope*>(*finished);
-  const std::string_view topic = one_->outlet.route().name()->text;
-  if (auto prepared = prepare(*envelope, topic, options); !prepared) {
-    release(envelope);
-    return prepared.error();
+  if (prepares_ || envelope->extra) {
+    if (auto prepared = prepare(*envelope, one_->outlet.route().name()->text, options); !prepared) {
+      release(envelope);
+      return prepared.error();
+    }
   }
-  if (auto locked = lock(); !locked) {
-    release(envelope);
-    return locked.error();
+  if (!try_lock()) {
+    if (auto locked = lock_slowly(); !locked) {
+      release(envelope);
+      return locked.error();
+    }
   }
-  route::Wakes wakes;
-  auto published = send(*one_, envelope, wakes);
-  unlock();
-  wakes.tell();
-  if (!bus->interceptors.empty()) leave(topic, published ? nullptr : &published.error());
-  return published;
+  return send_locked(*one_, envelope);
 }
 
 Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
@@ -112,17 +108,32 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
     release(envelope);
     return prepared.error();
   }
-  if (auto locked = lock(); !locked) {
-    release(envelope);
-    return locked.error();
+  if (!try_lock()) {
+    if (auto locked = lock_slowly(); !locked) {
+      release(envelope);
+      return locked.error();
+    }
   }
-  route::Wakes wakes;
   auto way = way_to(topic, type);
-  if (!way) release(envelope);
-  Result<Published> published = way ? send(**way, envelope, wakes) : Result<Published>{way.error()};
+  if (!way) {
+    unlock();
+    release(envelope);
+    if (!bus->interceptors.empty()) leave(*bus, topic, &way.error());
+    return way.error();
+  }
+  return send_locked(**way, envelope);
+}
+
+Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope) noexcept {
+  route::Wakes wakes;
+  Result<Published> published = send(way, envelope, wakes);
   unlock();
+  if (!wakes.any() && bus->interceptors.empty()) return published;
+  // An inline handler runs in here, and may destroy this Publisher.
+  const std::shared_ptr<BusCore> alive = bus;
+  const wire::Name& topic = *way.outlet.route().name();
   wakes.tell();
-  if (!bus->interceptors.empty()) leave(topic, published ? nullptr : &published.error());
+  if (!alive->interceptors.empty()) leave(*alive, topic.text, published ? nullptr : &published.error());
   return published;
 }
 
@@ -162,7 +173,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     reached = way.outlet.refresh();
     admitted = reached && way.outlet.admit(size);
   }
-  if (!reached) {
+  if (!reached) [[unlikely]] {
     release(envelope);
     return Error{ErrorCode::no_memory, "no memory to follow who subscribed; nothing was taken"};
   }
@@ -170,15 +181,22 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     release(envelope);
     return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
   }
+  const auto count = [this, &way, size] {
+    ++sequence_;
+    mailbox::bump(way.published);
+    way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
+  };
+  if (way.outlet.offer_to_sole(envelope, wakes)) {
+    count();
+    return Published{1, 1, 0, false};
+  }
   if (way.outlet.lacks_lanes())
     bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription loses what it is offered",
              "free memory or use shorter queues", {{"topic", route.name()->text}});
   if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
   const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes, true);
   if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
-  ++sequence_;
-  mailbox::bump(way.published);
-  way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
+  count();
   return Published{offering.sinks, offering.queued, offering.dropped, offering.would_deadlock};
 }
 

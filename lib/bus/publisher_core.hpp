@@ -39,12 +39,15 @@ class PublisherCore final : public Part {
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
   Result<Way*> way_to(std::string_view topic, const TypeInfo& type);
-  Result<void> lock() noexcept;
+  [[nodiscard]] bool try_lock() noexcept { return options_.one_thread || flag_.try_lock(); }
+  Result<void> lock_slowly() noexcept;
   void unlock() noexcept;
+  Result<Published> send_locked(Way& way, wire::Envelope* envelope) noexcept;
   Result<Published> send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept;
-  void leave(std::string_view topic, const Error* error) noexcept;
+  static void leave(BusCore& bus, std::string_view topic, const Error* error) noexcept;
 
   const PublisherOptions options_;
+  const bool prepares_;  ///< every message is stamped or seen by interceptors
   base::Flag flag_;
   std::atomic<const void*> blocked_{nullptr};  ///< the thread that waits for room inside `send`
   bool refuses_ = false;

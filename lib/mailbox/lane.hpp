@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "base/orders.hpp"
+#include "base/prefetch.hpp"
 #include "mailbox/admission.hpp"
 #include "mailbox/counters.hpp"
 #include "wire/envelope.hpp"
@@ -56,6 +57,7 @@ class BasicLane {
   /// After `reserve`; takes over one reference. True when the mailbox has to be told (`Mailbox::list`).
   bool push(wire::Envelope* envelope) noexcept {
     const std::uint64_t at = tail_.load(std::memory_order_relaxed);
+    if ((at & 7) == 0) base::prefetch_to_write(&slots_[(at + 16) & mask_]);
     slots_[at & mask_] = envelope;
     tail_.store(at + 1, Orders::release);
     return !listed_.exchange(true, Orders::acq_rel);
@@ -96,18 +98,19 @@ class BasicLane {
  private:
   BasicLane(Admission& admission, std::unique_ptr<wire::Envelope*[]> slots, std::uint64_t mask, Load chunk) noexcept
       : admission_{admission}, slots_{std::move(slots)}, mask_{mask}, chunk_{chunk} {}
+  /// Messages and bytes are topped up apart from each other: what one of them lacks must not pile up the other.
   bool reserve_more(Load need) noexcept {
-    const Load missing = load_of(messages_in(need) > messages_in(allowance_) ? messages_in(need) - messages_in(allowance_) : 0,
-                                 bytes_in(need) > bytes_in(allowance_) ? bytes_in(need) - bytes_in(allowance_) : 0);
-    if (!admission_.reserve(missing + chunk_)) {
-      if (!admission_.reserve(missing)) return false;
-      allowance_ += missing;
-    } else {
-      allowance_ += missing + chunk_;
-    }
+    const std::uint64_t messages = missing(messages_in(need), messages_in(allowance_));
+    const std::uint64_t bytes = missing(bytes_in(need), bytes_in(allowance_));
+    const Load lacking = load_of(messages, bytes);
+    const Load ahead = load_of(messages != 0 ? messages_in(chunk_) : 0, bytes != 0 ? bytes_in(chunk_) : 0);
+    if (admission_.reserve(lacking + ahead)) allowance_ += lacking + ahead;
+    else if (admission_.reserve(lacking)) allowance_ += lacking;
+    else return false;
     allowance_ -= need;
     return true;
   }
+  static std::uint64_t missing(std::uint64_t need, std::uint64_t held) noexcept { return need > held ? need - held : 0; }
 
   friend class Mailbox;
   BasicLane* next_listed_ = nullptr;  // written by whoever lists it, read by the consumer
@@ -123,6 +126,8 @@ class BasicLane {
   std::atomic<std::uint64_t> tail_{0};
   std::atomic<bool> listed_{false};
   alignas(64) std::atomic<std::uint64_t> head_{0};  // the consumer's line
+  std::uint64_t known_ = 0;       ///< of `tail_`: what it saw last
+  std::uint32_t looked_in_ = 0;   ///< the run in which it looked
 };
 
 using Lane = BasicLane<base::Proven>;

@@ -1,6 +1,7 @@
 #include "mailbox/mailbox.hpp"
 
 #include "base/clock.hpp"
+#include "base/prefetch.hpp"
 #include "wire/payload_memory.hpp"
 #include "wire/return_address.hpp"
 
@@ -226,6 +227,15 @@ void Mailbox::next_lane() noexcept {
   if (!active_first_) active_last_ = nullptr;
 }
 
+/// The consumer of a lane that ran dry would read its tail again and again, and take that line away from the sender for
+/// every message. While lanes are kept listed it looks at each only once per run.
+bool Mailbox::has_more(Lane& lane) noexcept {
+  if (lane.position() < lane.known_) return true;
+  if (keep_listed_ && std::exchange(lane.looked_in_, run_) == run_) return false;
+  lane.known_ = lane.filled();
+  return lane.position() < lane.known_;
+}
+
 wire::Envelope* Mailbox::take_from_lanes() noexcept {
   const Lane* first_dry = nullptr;
   while (true) {
@@ -238,27 +248,29 @@ wire::Envelope* Mailbox::take_from_lanes() noexcept {
         put_last(lane);
       }
       burst_left_ = burst_messages;
-      filled_ = active_first_->filled();
     }
     Lane& lane = *active_first_;
-    const std::uint64_t at = lane.position();
-    if (at >= filled_ && at == (filled_ = lane.filled())) {
+    if (!has_more(lane)) {
       if (&lane == first_dry) return nullptr;  // all of them are dry, and stay listed
-      next_lane();
-      if (keep_listed_) {
+      if (!keep_listed_) {
+        next_lane();
+        if (!lane.unlist()) put_last(lane);
+      } else {
         if (!first_dry) first_dry = &lane;
         if (listed_.load(std::memory_order_relaxed)) adopt_listed();
-        put_last(lane);
-      } else if (!lane.unlist()) {
-        put_last(lane);
+        if (active_first_ != active_last_) {
+          next_lane();
+          put_last(lane);
+        }
       }
       burst_left_ = burst_messages;
-      if (active_first_) filled_ = active_first_->filled();
       continue;
     }
     --burst_left_;
+    const std::uint64_t at = lane.position();
     wire::Envelope* envelope = lane.peek(at);
-    if (at + 1 < filled_) __builtin_prefetch(lane.peek(at + 1));
+    if (at + 6 < lane.known_) base::prefetch(lane.peek(at + 6));
+    if (at + 3 < lane.known_) base::prefetch(lane.peek(at + 3)->payload);
     lane.advance(at, envelope->size);
     return envelope;
   }

@@ -102,8 +102,11 @@ class Mailbox {
   [[nodiscard]] bool has_listed() const noexcept;
   /// Counts a message that was taken out and not delivered; a request is answered.
   void lose(wire::Envelope& envelope, DropReason reason) noexcept;
-  /// Lanes that run dry stay listed, so that their senders need not tell of the next message: the consumer looks.
-  void keep_lanes_listed(bool keep) noexcept { keep_listed_ = keep; }
+  /// With `keep_listed` lanes that run dry stay listed, so that their senders need not tell of the next message: the consumer looks.
+  void begin_run(bool keep_listed) noexcept {
+    keep_listed_ = keep_listed;
+    ++run_;
+  }
   void count_delivered() noexcept;
   /// Room was made: wakes the senders that wait, once half is free.
   void room_made() noexcept;
@@ -119,6 +122,7 @@ class Mailbox {
   Offered offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
   bool evict(Lane& own) noexcept;
   wire::Envelope* take_from_lanes() noexcept;
+  bool has_more(Lane& lane) noexcept;
   bool take_first(Taken& taken) noexcept;
   void adopt_listed() noexcept;
   void put_last(Lane& lane) noexcept;
@@ -136,8 +140,8 @@ class Mailbox {
 
   alignas(64) Lane* active_first_ = nullptr;  // the consumer's: lanes known to be non-empty, in turn
   Lane* active_last_ = nullptr;
-  std::uint64_t filled_ = 0;
   std::uint32_t burst_left_ = 0;
+  std::uint32_t run_ = 0;
   bool keep_listed_ = false;
   std::atomic<std::uint64_t> delivered_{0};
 

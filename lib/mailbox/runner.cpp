@@ -12,8 +12,8 @@ namespace {
 
 /// A worker lets others have the executor's thread after this many messages.
 constexpr int run_messages_max = 256;
-/// Dead envelopes go home in chains of this many, so that a sender with a short queue does not run dry.
-constexpr int reclaim_every = 32;
+/// Dead envelopes go home at least this often, so that a sender with a short queue does not run dry.
+constexpr int reclaim_every = wire::Reclaimer::capacity;
 /// Over a polled executor: so often it looks itself before its senders have to tell it again.
 constexpr std::uint32_t dry_runs_max = 256;
 /// After fewer messages than this it leaves its lanes alone for so long: some line crossings between two cores.
@@ -74,7 +74,7 @@ void Runner::run(Worker& worker) noexcept {
 /// sender, so after a few messages it leaves them alone for a moment, in which the next few gather.
 void Runner::look(Worker& worker) noexcept {
   const bool polled = !shared_consumer_ && executor_->is_polled() && worker.dry_runs < dry_runs_max;
-  if (!shared_consumer_) keep_lanes_listed(polled);
+  if (!shared_consumer_) begin_run(polled);
   int found = 0;
   if (!polled || worker.look_again == Instant{} || base::steady_now() >= worker.look_again) {
     const HandlerFrame frame{bus_};

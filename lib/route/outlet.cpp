@@ -71,6 +71,10 @@ bool Outlet::renew() noexcept {
     any_refusing_ = refusing;
     any_blocking_ = blocking;
     lacks_lanes_ = lacking;
+    sole_ = nullptr;
+    if (mouths_.size() == 1 && groups_.empty() && far_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
+        mouths_[0].overflow != Overflow::refuse && mouths_[0].overflow != Overflow::latest)
+      sole_ = mouths_.data();
     version_ = lacking ? 0 : version;  // 0: looks again with the next message
     std::for_each(old.begin(), old.end(), leave);
     return true;

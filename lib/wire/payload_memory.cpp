@@ -1,7 +1,9 @@
 #include "wire/payload_memory.hpp"
 
+#include <algorithm>
 #include <new>
 
+#include "base/prefetch.hpp"
 #include "wire/return_address.hpp"
 
 namespace midplane::inline v0 {
@@ -15,6 +17,19 @@ std::size_t class_of(std::size_t bytes) noexcept {
   std::size_t size_class = 0;
   while (size_class < block_bytes.size() && block_bytes[size_class] < bytes) ++size_class;
   return size_class;
+}
+
+/// The blocks that a bundle lists.
+Envelope** bundled(Envelope* bundle) noexcept { return reinterpret_cast<Envelope**>(bundle->block()); }
+
+/// So many messages ahead a sender asks for the lines it will write: they are in the cache of whoever read them last.
+constexpr std::uint32_t fetched_ahead = 6;
+
+/// The header, and the end of the block, where a payload is built downwards.
+void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
+  base::prefetch_to_write(envelope);
+  base::prefetch_to_write(envelope + 1);
+  base::prefetch_to_write(reinterpret_cast<const std::byte*>(envelope) + block_bytes[size_class] - 64);
 }
 
 /// Ends what a dead envelope still holds of others.
@@ -31,19 +46,43 @@ void let_go(Envelope& envelope) noexcept {
 
 }  // namespace
 
-Envelope* Depot::take_local(std::size_t size_class) noexcept {
-  Envelope* envelope = local_[size_class];
-  if (envelope) local_[size_class] = envelope->next;
-  return envelope;
+/// Near the end of a bundle the next one is fetched, header and list, so that its blocks can be fetched in time too.
+inline Envelope* Depot::take(std::size_t size_class) noexcept {
+  if (!local_[size_class]) sort_returned();
+  Envelope* const bundle = local_[size_class];
+  if (!bundle) return nullptr;
+  if (bundle->size == 0) {
+    local_[size_class] = bundle->next;
+    if (Envelope* const next = bundle->next) {
+      const std::uint32_t listed = next->size;
+      for (std::uint32_t i = listed - std::min(listed, fetched_ahead); i < listed; ++i)
+        fetch_to_write(bundled(next)[i], size_class);
+    }
+    return bundle;
+  }
+  const std::uint32_t left = --bundle->size;
+  if (left >= fetched_ahead) {
+    fetch_to_write(bundled(bundle)[left - fetched_ahead], size_class);
+  } else if (left == fetched_ahead - 1) {
+    if (!bundle->next) sort_returned();
+    if (const Envelope* const next = bundle->next) {
+      for (std::size_t at = 0; at < block_bytes[0]; at += 64)
+        base::prefetch_to_write(reinterpret_cast<const std::byte*>(next) + at);
+    }
+  }
+  return bundled(bundle)[left];
 }
 
+/// Behind the bundle that is in use.
 void Depot::sort_returned() noexcept {
-  Envelope* envelope = returned_.take_all();
-  while (envelope) {
-    Envelope* next = envelope->next;
-    envelope->next = local_[envelope->size_class];
-    local_[envelope->size_class] = envelope;
-    envelope = next;
+  Envelope* bundle = returned_.take_all();
+  while (bundle) {
+    Envelope* next = bundle->next;
+    Envelope*& first = local_[bundle->size_class];
+    Envelope*& place = first ? first->next : first;
+    bundle->next = place;
+    place = bundle;
+    bundle = next;
   }
 }
 
@@ -54,11 +93,7 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   Envelope* envelope = nullptr;
   if (size_class < block_bytes.size()) {
     if (!alone) flag_.lock();
-    envelope = take_local(size_class);
-    if (!envelope) {
-      sort_returned();
-      envelope = take_local(size_class);
-    }
+    envelope = take(size_class);
     if (!alone) flag_.unlock();
     total = block_bytes[size_class];
   } else {
@@ -79,9 +114,9 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   return envelope;
 }
 
-void Depot::give_back(Envelope* first, Envelope* last) noexcept {
-  if (first->size_class == uncached) return memory_.free_block(first);
-  if (!returned_.push(first, last)) memory_.free_chain(first);
+void Depot::give_back(Envelope* bundle) noexcept {
+  if (bundle->size_class == uncached) return memory_.free_block(bundle);
+  if (!returned_.push(bundle, bundle)) memory_.free_bundles(bundle);
 }
 
 PayloadMemory* PayloadMemory::make(std::pmr::memory_resource* resource, std::size_t bytes_max) {
@@ -112,7 +147,7 @@ void PayloadMemory::retire(Depot* depot) noexcept {
     const std::lock_guard lock{mutex_};
     // A sender that outlived its bus leaves its blocks to nobody.
     if (depot->returned_.is_closed()) {
-      for (Envelope*& list : depot->local_) free_chain(std::exchange(list, nullptr));
+      for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
     }
     idle_.push_back(depot);
   }
@@ -123,8 +158,8 @@ void PayloadMemory::abandon() noexcept {
   {
     const std::lock_guard lock{mutex_};
     for (const auto& depot : depots_) {
-      for (Envelope*& list : depot->local_) free_chain(std::exchange(list, nullptr));
-      free_chain(depot->returned_.close());
+      for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
+      free_bundles(depot->returned_.close());
     }
   }
   unref();
@@ -179,9 +214,10 @@ void PayloadMemory::free_block(Envelope* envelope) noexcept {
   unref();
 }
 
-void PayloadMemory::free_chain(Envelope* first) noexcept {
+void PayloadMemory::free_bundles(Envelope* first) noexcept {
   while (first) {
     Envelope* next = first->next;
+    for (std::uint32_t i = 0; i < first->size; ++i) free_block(bundled(first)[i]);
     free_block(first);
     first = next;
   }
@@ -191,7 +227,7 @@ void PayloadMemory::free_chain(Envelope* first) noexcept {
 void PayloadMemory::trim() noexcept {
   const std::lock_guard lock{mutex_};
   for (const auto& depot : depots_) {
-    free_chain(depot->returned_.take_all());
+    free_bundles(depot->returned_.take_all());
   }
 }
 
@@ -205,20 +241,18 @@ void Reclaimer::release(Envelope* envelope) noexcept {
     return;
   if (envelope->extra) let_go(*envelope);
   if (envelope->size_class == uncached) return detail::recycle(envelope);
-  if (envelope->home != home_) {
+  if (count_ != 0 && (count_ == capacity || envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class))
     flush();
-    home_ = envelope->home;
-    last_ = envelope;
-  }
-  envelope->next = first_;
-  first_ = envelope;
+  dead_[count_++] = envelope;
 }
 
 void Reclaimer::flush() noexcept {
-  if (!first_) return;
-  home_->give_back(first_, last_);
-  first_ = nullptr;
-  home_ = nullptr;
+  if (count_ == 0) return;
+  Envelope* const bundle = dead_[--count_];
+  std::copy_n(dead_.data(), count_, bundled(bundle));
+  bundle->size = static_cast<std::uint32_t>(count_);
+  count_ = 0;
+  bundle->home->give_back(bundle);
 }
 
 }  // namespace wire
@@ -228,7 +262,8 @@ namespace detail {
 void recycle(EnvelopeHead* head) noexcept {
   auto* envelope = static_cast<wire::Envelope*>(head);
   wire::let_go(*envelope);
-  envelope->home->give_back(envelope, envelope);
+  envelope->size = 0;
+  envelope->home->give_back(envelope);
 }
 
 }  // namespace detail

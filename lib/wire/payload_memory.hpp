@@ -1,6 +1,10 @@
 #pragma once
 /// Where envelopes come from and go home to. A Depot belongs to one sender; consumers on other threads give blocks back
-/// in chains. PayloadMemory counts what all depots took and outlives the bus until the last envelope is home.
+/// in bundles. PayloadMemory counts what all depots took and outlives the bus until the last envelope is home.
+///
+/// A bundle is one dead block that lists others of its size in its body: `size` of them. Its owner learns many addresses
+/// from a few lines and can fetch the blocks ahead; a list through the blocks themselves would cost it one line crossing
+/// after the other.
 
 #include <array>
 #include <atomic>
@@ -32,18 +36,18 @@ class Depot {
   /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
   /// the payload memory is used up. `alone`: the caller is the only thread that acquires here.
   Envelope* acquire(std::size_t bytes, bool with_extra, bool alone) noexcept;
-  /// Takes home a chain of dead envelopes of this depot, linked by `next`. Any thread.
-  void give_back(Envelope* first, Envelope* last) noexcept;
+  /// Takes home a bundle of dead envelopes of this depot. Any thread.
+  void give_back(Envelope* bundle) noexcept;
 
  private:
   friend class PayloadMemory;
   explicit Depot(PayloadMemory& memory) noexcept : memory_{memory} {}
-  Envelope* take_local(std::size_t size_class) noexcept;
+  Envelope* take(std::size_t size_class) noexcept;
   void sort_returned() noexcept;
 
   PayloadMemory& memory_;
   base::Flag flag_;
-  std::array<Envelope*, block_bytes.size()> local_{};
+  std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   alignas(64) ReturnStack<> returned_;  ///< closed when the bus is gone: the returner then frees
 };
 
@@ -71,7 +75,7 @@ class PayloadMemory {
   ~PayloadMemory() = default;
   Envelope* make_block(Depot& home, std::size_t size_class, std::size_t bytes) noexcept;
   void free_block(Envelope* envelope) noexcept;
-  void free_chain(Envelope* first) noexcept;
+  void free_bundles(Envelope* first) noexcept;
   void trim() noexcept;
   void unref() noexcept;
 
@@ -85,9 +89,15 @@ class PayloadMemory {
   std::map<std::string, Name, std::less<>> names_;
 };
 
-/// Collects dead envelopes of a burst and sends them home in chains.
+/// How many others the smallest block can list.
+inline constexpr std::size_t bundled_max = (block_bytes[0] - sizeof(Envelope)) / sizeof(Envelope*);
+
+/// Collects dead envelopes of a burst and sends them home in bundles.
 class Reclaimer {
  public:
+  /// It keeps no more than this many before it sends them.
+  static constexpr std::size_t capacity = bundled_max + 1;
+
   Reclaimer() = default;
   Reclaimer(const Reclaimer&) = delete;
   ~Reclaimer() { flush(); }
@@ -96,9 +106,8 @@ class Reclaimer {
   void flush() noexcept;
 
  private:
-  Envelope* first_ = nullptr;
-  Envelope* last_ = nullptr;
-  Depot* home_ = nullptr;
+  std::array<Envelope*, capacity> dead_;  // left uninitialised: this stands on the path of every burst
+  std::size_t count_ = 0;
 };
 
 }  // namespace midplane::inline v0::wire

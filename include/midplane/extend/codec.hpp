@@ -7,6 +7,7 @@
 ///  - `verify` accepts exactly the bytes that `view` may read, at a cost bounded by their number.
 ///  - `view` does not copy; the bytes outlive what it returns.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -48,8 +49,8 @@ template <class T>
 concept FlatTable = std::is_base_of_v<flatbuffers::Table, T> || requires { typename T::Builder; };
 
 /// Runs `build` on a builder that grows in the writer's memory.
-template <class T, class Build>
-void build_in_place(PayloadWriter& writer, Build&& build) {
+template <class T, class Writer, class Build>
+void build_in_place(Writer& writer, Build&& build) {
   flatbuffers::FlatBufferBuilder builder{writer.room(), &writer, false, 16};
   const flatbuffers::Offset<T> root = build(builder);
   builder.Finish(root);
@@ -67,14 +68,15 @@ struct Codec<T> {
     static_assert(HasSchema<T>, "run midplane-gen over the type's schema and include the header it writes");
     return SchemaOf<T>::info();
   }
-  template <class Build>
+  // Told which writer it is, a compiler can call it directly.
+  template <std::derived_from<PayloadWriter> Writer, class Build>
     requires std::is_invocable_r_v<flatbuffers::Offset<T>, Build&, flatbuffers::FlatBufferBuilder&>
-  static void encode(PayloadWriter& writer, Build&& build) {
+  static void encode(Writer& writer, Build&& build) {
     detail::build_in_place<T>(writer, build);
   }
-  template <class Value>
+  template <std::derived_from<PayloadWriter> Writer, class Value>
     requires std::is_same_v<std::remove_cvref_t<Value>, typename T::NativeTableType>
-  static void encode(PayloadWriter& writer, Value&& value) {
+  static void encode(Writer& writer, Value&& value) {
     detail::build_in_place<T>(writer, [&](flatbuffers::FlatBufferBuilder& builder) { return T::Pack(builder, &value); });
   }
   static bool verify(std::span<const std::byte> bytes) noexcept {
