@@ -73,6 +73,23 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
   return bundled(bundle)[left];
 }
 
+/// A sender that ran dry runs dry again: an eighth more than it has had so far waits for that, so that a backlog a
+/// little higher than ever before costs no allocation.
+Envelope* Depot::make(std::size_t size_class) noexcept {
+  const std::size_t bytes = block_bytes[size_class];
+  Envelope* const made = memory_.make_block(*this, size_class, bytes);
+  if (!made) return nullptr;
+  const std::uint32_t before = made_[size_class]++;
+  for (std::uint32_t spares = before < 2 ? 0 : std::max(before / 8, 2U); spares > 0; --spares) {
+    Envelope* const spare = memory_.make_block(*this, size_class, bytes, true);
+    if (!spare) break;
+    ++made_[size_class];
+    spare->size = 0;
+    spare->next = std::exchange(local_[size_class], spare);
+  }
+  return made;
+}
+
 /// Behind the bundle that is in use.
 void Depot::sort_returned() noexcept {
   Envelope* bundle = returned_.take_all();
@@ -94,12 +111,12 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   if (size_class < block_bytes.size()) {
     if (!alone) flag_.lock();
     envelope = take(size_class);
+    if (!envelope) envelope = make(size_class);
     if (!alone) flag_.unlock();
-    total = block_bytes[size_class];
   } else {
     total = (total + 63) & ~std::size_t{63};
+    envelope = memory_.make_block(*this, size_class, total);
   }
-  if (!envelope) envelope = memory_.make_block(*this, size_class, total);
   if (!envelope) return nullptr;
   envelope->references.store(1, std::memory_order_relaxed);
   envelope->name = nullptr;
@@ -180,9 +197,9 @@ const Name* PayloadMemory::intern(std::string_view text) noexcept {
   }
 }
 
-Envelope* PayloadMemory::make_block(Depot& home, std::size_t size_class, std::size_t bytes) noexcept {
+Envelope* PayloadMemory::make_block(Depot& home, std::size_t size_class, std::size_t bytes, bool spare) noexcept {
   if (bytes_used_.fetch_add(bytes, std::memory_order_relaxed) + bytes > bytes_max_) {
-    trim();
+    if (!spare) trim();
     if (bytes_used_.load(std::memory_order_relaxed) > bytes_max_) {
       bytes_used_.fetch_sub(bytes, std::memory_order_relaxed);
       return nullptr;
@@ -244,6 +261,8 @@ void Reclaimer::release(Envelope* envelope) noexcept {
   if (count_ != 0 && (count_ == capacity || envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class))
     flush();
   dead_[count_++] = envelope;
+  // Whoever asks one thing after the other would need a block for each that is still held here.
+  if (envelope->kind == Kind::request) flush();
 }
 
 void Reclaimer::flush() noexcept {

@@ -43,11 +43,13 @@ class Depot {
   friend class PayloadMemory;
   explicit Depot(PayloadMemory& memory) noexcept : memory_{memory} {}
   Envelope* take(std::size_t size_class) noexcept;
+  Envelope* make(std::size_t size_class) noexcept;
   void sort_returned() noexcept;
 
   PayloadMemory& memory_;
   base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
+  std::array<std::uint32_t, block_bytes.size()> made_{};
   alignas(64) ReturnStack<> returned_;  ///< closed when the bus is gone: the returner then frees
 };
 
@@ -73,7 +75,8 @@ class PayloadMemory {
   PayloadMemory(std::pmr::memory_resource* resource, std::size_t bytes_max) noexcept
       : resource_{resource}, bytes_max_{bytes_max} {}
   ~PayloadMemory() = default;
-  Envelope* make_block(Depot& home, std::size_t size_class, std::size_t bytes) noexcept;
+  /// A `spare` one is had only while the budget lasts: nobody's blocks are given back for it.
+  Envelope* make_block(Depot& home, std::size_t size_class, std::size_t bytes, bool spare = false) noexcept;
   void free_block(Envelope* envelope) noexcept;
   void free_bundles(Envelope* first) noexcept;
   void trim() noexcept;
