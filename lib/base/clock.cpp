@@ -7,10 +7,25 @@ namespace midplane::inline v0 {
 
 namespace base {
 
-Instant steady_now() noexcept {
+namespace {
+
+/// Twice the longest tick that Linux is built with.
+constexpr Duration ticks_apart = std::chrono::milliseconds{20};
+
+Instant read(clockid_t id) noexcept {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(id, &now);
   return {static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec};
+}
+
+}  // namespace
+
+Instant steady_now() noexcept { return read(CLOCK_MONOTONIC); }
+
+bool has_passed(const Clock& clock, Instant due) noexcept {
+  if (due == Instant::never()) return false;
+  if (clock.is_system() && read(CLOCK_MONOTONIC_COARSE) + ticks_apart < due) return false;
+  return due <= clock.now();
 }
 
 Instant kernel_deadline(const Clock& clock, Instant due) noexcept {

@@ -14,7 +14,7 @@ Asker::~Asker() {
     server.runner->close_lane(*server.lane);
     server.runner->unref();
   }
-  correlator_->unref();
+  correlator_->retire();
 }
 
 void Asker::close() noexcept {
@@ -36,6 +36,7 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);
   if (correlator_->closed()) {  // closed since: its scan may have missed this one
     correlator_->fail(correlator_->id_of(*call), Error{ErrorCode::closed, "the bus or the client is closed"});
+    correlator_->unref();
     detail::release(request);
     return call;
   }
@@ -43,7 +44,6 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
   extra.deadline = deadline;
   extra.return_address = correlator_;
   extra.correlation = correlator_->id_of(*call);
-  correlator_->ref();
   request->kind = wire::Kind::request;
   request->name = options_.route->name();
   if (auto refused = enter(*call, *request)) {

@@ -53,23 +53,28 @@ class Call final : public Work {
 
   Correlator& owner_;
   const std::uint32_t index_;
-  /// Generation in the upper half, Phase in the lower: one compare-and-swap decides who settles which request.
-  std::atomic<std::uint64_t> word_{0};
-  base::Parking spot_;  ///< where the asker waits
-  std::atomic<std::uint32_t> holders_{0};  ///< the asker, the request on its way, a continuation that was submitted
+  std::uint32_t next_free_ = 0;
 
+  // Whoever ends it works in these lines, which nobody looks at meanwhile.
+  /// Generation in the upper half, Phase in the lower: one compare-and-swap decides who settles which request.
+  alignas(64) std::atomic<std::uint64_t> word_{0};
+  std::atomic<std::uint32_t> holders_{0};  ///< the asker, the request on its way, a continuation that was submitted
   base::Flag flag_;  ///< guards what follows while the phase is open or settled
-  Outcome outcome_;
-  Function<void()> continuation_;
+  std::atomic<bool> left_{false};  ///< some server may have it: its end says maybe_executed
   bool dropped_ = false;
   bool submitted_ = false;  ///< waits in the executor: a work must not be submitted twice
-  std::vector<Function<void()>> on_cancel_;
+  Instant deadline_;
+  AnyMessage reply_;
+  std::optional<Error> error_;
   std::unique_ptr<StreamQueue> stream_;
   std::shared_ptr<wire::Sink> far_;  ///< where it went: told when the asker gives up
-  Instant deadline_;
-  std::atomic<bool> left_{false};  ///< some server may have it: its end says maybe_executed
+  std::vector<Function<void()>> on_cancel_;
+  Function<void()> continuation_;
   Function<void(const Error*)> ended_;  ///< told how it ended, before the asker is
-  std::uint32_t next_free_ = 0;
+
+  // An asker may look here in a loop.
+  alignas(64) std::atomic<bool> settled_{false};
+  base::Parking spot_;  ///< where the asker waits
 };
 
 }  // namespace midplane::inline v0::call

@@ -9,13 +9,14 @@ namespace midplane::inline v0::call {
 namespace {
 
 constexpr std::uint32_t no_call = UINT32_MAX;
+constexpr std::uint32_t references_at_once = 1024;
 constexpr std::uint64_t word_of(std::uint32_t generation, Phase phase) noexcept {
   return (std::uint64_t{generation} << 32) | static_cast<std::uint32_t>(phase);
 }
 constexpr std::uint32_t generation_of(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32); }
 constexpr Phase phase_of(std::uint64_t word) noexcept { return static_cast<Phase>(static_cast<std::uint32_t>(word)); }
 
-Fate fate_of(const std::atomic<bool>& left) noexcept { return left.load() ? Fate::maybe_executed : Fate::not_started; }
+Fate fate_of(const std::atomic<bool>& left) noexcept { return left.load(std::memory_order_acquire) ? Fate::maybe_executed : Fate::not_started; }
 
 }  // namespace
 
@@ -70,16 +71,18 @@ Call* Correlator::open(Instant deadline, bool streaming) noexcept {
     if (first_free_ == no_call) return nullptr;
     call = at(first_free_);
     first_free_ = call->next_free_;
+    if (references_ahead_ == 0) ref(references_ahead_ = references_at_once);
+    --references_ahead_;
+    pending_.store(pending_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  pending_.fetch_add(1, std::memory_order_relaxed);
   call->dropped_ = false;
+  call->settled_.store(false, std::memory_order_relaxed);
   call->left_.store(false, std::memory_order_relaxed);
   call->deadline_ = deadline;
   call->stream_ = std::move(stream);
   call->holders_.store(2, std::memory_order_relaxed);
   const std::uint32_t generation = generation_of(call->word_.load(std::memory_order_relaxed)) + 1;
   call->word_.store(word_of(generation, Phase::open));
-  ref();
   if (deadline.nanoseconds < timer_due_.load()) arm(deadline);
   return call;
 }
@@ -103,18 +106,20 @@ void Correlator::settle(Call& call, Outcome outcome) noexcept {
   (outcome.error ? counters_->failed : counters_->ok).fetch_add(1, std::memory_order_relaxed);
   std::vector<Function<void()>> gave_up;
   Function<void()> writable;
-  Function<void(const Error*)> ended;
-  {
-    const std::lock_guard lock{call.flag_};
-    ended = std::move(call.ended_);
-  }
-  if (ended) ended(outcome.error ? &*outcome.error : nullptr);
   bool run = false;
   {
-    const std::lock_guard lock{call.flag_};
+    std::unique_lock lock{call.flag_};
+    while (call.ended_) {
+      Function<void(const Error*)> ended = std::move(call.ended_);
+      call.ended_ = nullptr;
+      lock.unlock();
+      ended(outcome.error ? &*outcome.error : nullptr);
+      lock.lock();
+    }
     if (outcome.error) gave_up.swap(call.on_cancel_);
     else call.on_cancel_.clear();
-    call.outcome_ = std::move(outcome);
+    call.reply_ = std::move(outcome.reply);
+    call.error_ = std::move(outcome.error);
     if (call.stream_) {
       call.stream_->finished = true;
       writable = std::move(call.stream_->writable);
@@ -123,6 +128,7 @@ void Correlator::settle(Call& call, Outcome outcome) noexcept {
                      std::memory_order_release);
     run = prepare_run(call);
   }
+  call.settled_.store(true, std::memory_order_release);  // the asker takes the flag next
   if (run) executor_->submit(call);
   wake(call);
   for (auto& fn : gave_up) fn();
@@ -210,11 +216,11 @@ void Correlator::when_cancelled(std::uint64_t id, Function<void()> gave_up) noex
   gave_up();
 }
 
-bool Correlator::settled(const Call& call) const noexcept { return phase_of(call.word_.load()) == Phase::settled; }
+bool Correlator::settled(const Call& call) const noexcept { return call.settled_.load(std::memory_order_acquire); }
 
 Outcome Correlator::take(Call& call) noexcept {
   const std::lock_guard lock{call.flag_};
-  return std::exchange(call.outcome_, Outcome{});
+  return {std::move(call.reply_), std::exchange(call.error_, std::nullopt)};
 }
 
 void Correlator::when_settled(Call& call, Function<void()> fn) noexcept {
@@ -222,7 +228,8 @@ void Correlator::when_settled(Call& call, Function<void()> fn) noexcept {
   {
     const std::lock_guard lock{call.flag_};
     call.continuation_ = std::move(fn);
-    now = (settled(call) || (call.stream_ && !call.stream_->items.empty())) && prepare_run(call);
+    const bool ended = phase_of(call.word_.load(std::memory_order_acquire)) == Phase::settled;
+    now = (ended || (call.stream_ && !call.stream_->items.empty())) && prepare_run(call);
   }
   if (now) executor_->submit(call);
 }
@@ -231,6 +238,7 @@ bool Correlator::prepare_run(Call& call) noexcept {
   if (!call.continuation_ || call.dropped_ || call.submitted_) return false;
   call.submitted_ = true;
   call.holders_.fetch_add(1, std::memory_order_relaxed);
+  ref();
   return true;
 }
 
@@ -243,7 +251,9 @@ void Call::run() noexcept {
     continuation_ = nullptr;
   }
   if (fn) fn();
-  owner_.unhold(*this);
+  Correlator& owner = owner_;
+  owner.unhold(*this);
+  owner.unref();
 }
 
 /// The executor was stopped first: the one outcome is still owed, so it is told on the thread that stops.
@@ -286,7 +296,7 @@ void Correlator::went_to(Call& call, std::shared_ptr<wire::Sink> far) noexcept {
   call.far_ = std::move(far);
 }
 
-void Correlator::left(Call& call, bool left) noexcept { call.left_.store(left); }
+void Correlator::left(Call& call, bool left) noexcept { call.left_.store(left, std::memory_order_release); }
 
 void Correlator::drop(Call& call) noexcept {
   const std::uint64_t id = id_of(call);
@@ -305,7 +315,8 @@ void Correlator::drop(Call& call) noexcept {
 
 void Correlator::unhold(Call& call) noexcept {
   if (call.holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  call.outcome_ = Outcome{};
+  call.reply_ = AnyMessage{};
+  call.error_.reset();
   call.continuation_ = nullptr;
   call.on_cancel_.clear();
   call.stream_.reset();
@@ -315,9 +326,8 @@ void Correlator::unhold(Call& call) noexcept {
     const std::lock_guard lock{free_flag_};
     call.next_free_ = first_free_;
     first_free_ = call.index_;
+    pending_.store(pending_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   }
-  pending_.fetch_sub(1, std::memory_order_relaxed);
-  unref();
 }
 
 /// One timer for all: a request whose deadline is later than the one armed costs nothing.

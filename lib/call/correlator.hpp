@@ -16,9 +16,10 @@ namespace midplane::inline v0::call {
 inline constexpr std::uint32_t pending_max_limit = 65536;
 inline constexpr std::size_t stream_items_max = 64;
 
+/// Askers raise `sent`, those who answer the others: on lines apart.
 struct CallCounters {
-  std::atomic<std::uint64_t> sent{0};
-  std::atomic<std::uint64_t> ok{0};
+  alignas(64) std::atomic<std::uint64_t> sent{0};
+  alignas(64) std::atomic<std::uint64_t> ok{0};
   std::atomic<std::uint64_t> failed{0};
 };
 
@@ -27,7 +28,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
              std::shared_ptr<CallCounters> counters);
 
-  /// A new call, held by the asker and by the request; null when `pending_max` are open.
+  /// A new call, held by the asker and by the request, with a reference to this for the request's return address; null
+  /// when `pending_max` are open.
   Call* open(Instant deadline, bool streaming) noexcept;
   [[nodiscard]] std::uint64_t id_of(const Call& call) const noexcept;
 
@@ -58,6 +60,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   /// From now on a server may run it, or (false) nobody took it after all.
   void left(Call& call, bool left) noexcept;
 
+  /// The asker is gone: gives back its own reference and those it had in advance.
+  void retire() noexcept { unref(1 + references_ahead_); }
   /// Ends every open request with `closed`.
   void close() noexcept;
   [[nodiscard]] std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
@@ -78,7 +82,7 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   void wake(Call& call) noexcept;
   void unhold(Call& call) noexcept;
   /// Holds it for a run of its continuation; false when there is none to run or one is under way. Under `flag_`.
-  static bool prepare_run(Call& call) noexcept;
+  bool prepare_run(Call& call) noexcept;
   void arm(Instant deadline) noexcept;
   void fire() noexcept override;
 
@@ -88,9 +92,10 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   const std::uint32_t pending_max_;
   const bool driven_;
   std::atomic<bool> closed_{false};
-  std::atomic<std::uint32_t> pending_{0};
+  std::atomic<std::uint32_t> pending_{0};  ///< written under `free_flag_`
 
-  base::Flag free_flag_;
+  alignas(64) base::Flag free_flag_;
+  std::uint32_t references_ahead_ = 0;  ///< taken many at once: the count is on a line of those who answer
   std::uint32_t first_free_;
   std::uint32_t made_ = 0;
   std::array<std::atomic<Chunk*>, pending_max_limit / chunk_calls> chunks_{};

@@ -132,7 +132,7 @@ void ManualCore::take_submitted() noexcept {
 /// never let `poll` return.
 std::size_t ManualCore::run_ready() noexcept {
   take_submitted();
-  const bool timed = timers_.next_due() != Instant::never();
+  const bool timed = timers_.any_due(*clock_);
   const Instant now = timed ? clock_->now() : Instant{};
   const std::size_t before = timed ? timers_.next_position() : 0;
   std::size_t count = run_watched(watched_max);
@@ -156,8 +156,7 @@ void ManualCore::settle() noexcept {
 bool ManualCore::looks_idle() const noexcept {
   if (left_.load(std::memory_order_relaxed) != nullptr || !submitted_.empty()) return false;
   if (bell_.is_open() || watches_.any()) return false;
-  const Instant due = timers_.next_due();
-  return due == Instant::never() || due > clock_->now();
+  return !timers_.any_due(*clock_);
 }
 
 std::size_t ManualCore::poll() noexcept {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "base/clock.hpp"
 #include "base/flag.hpp"
 #include "exec/timer_heap.hpp"
 
@@ -44,10 +45,7 @@ class Timers {
     return heap_.next_due();
   }
   /// Asks the clock only when a timer is started: most rounds of a worker need no time.
-  [[nodiscard]] bool any_due(const Clock& clock) const noexcept {
-    const Instant due = next_due();
-    return due != Instant::never() && due <= clock.now();
-  }
+  [[nodiscard]] bool any_due(const Clock& clock) const noexcept { return base::has_passed(clock, next_due()); }
   /// Drops all timers and every later start.
   void close() noexcept {
     const std::lock_guard lock{flag_};

@@ -1,5 +1,7 @@
 #include "mailbox/pull_box.hpp"
 
+#include "base/clock.hpp"
+
 namespace midplane::inline v0::mailbox {
 
 bool PullBox::try_take(Taken& taken) noexcept {
@@ -12,7 +14,7 @@ bool PullBox::try_take(Taken& taken) noexcept {
     const wire::Envelope& envelope = *taken.envelope;
     if (envelope.kind == wire::Kind::event) return true;
     const wire::Extra* extra = envelope.extra;
-    if (extra && extra->deadline != Instant::never() && extra->deadline <= clock_->now()) {
+    if (extra && base::has_passed(*clock_, extra->deadline)) {
       lose(*taken.envelope, DropReason::expired);
     } else if ((envelope.unverified || (extra && extra->peer)) && !verify_(envelope.bytes())) {
       lose(*taken.envelope, DropReason::malformed);

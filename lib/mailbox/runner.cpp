@@ -16,7 +16,9 @@ constexpr int run_messages_max = 256;
 constexpr int reclaim_every = wire::Reclaimer::capacity;
 /// Over a polled executor: so often it looks itself before its senders have to tell it again.
 constexpr std::uint32_t dry_runs_max = 256;
-/// After fewer messages than this it leaves its lanes alone for so long: some line crossings between two cores.
+/// So often it looks before it goes back to its executor, whose round costs more than a look.
+constexpr int relooks = 8;
+/// After fewer messages than this, twice in a row, it leaves its lanes alone for so long: some line crossings.
 constexpr int few_messages = 16;
 constexpr Duration gathering = std::chrono::nanoseconds{200};
 
@@ -71,7 +73,8 @@ void Runner::run(Worker& worker) noexcept {
 }
 
 /// Over a polled executor the lanes stay listed while it looks itself. Looking at a lane takes its line away from the
-/// sender, so after a few messages it leaves them alone for a moment, in which the next few gather.
+/// sender: when look after look finds a few messages it leaves them alone for a moment, in which the next few gather. A
+/// lone message is found at once.
 void Runner::look(Worker& worker) noexcept {
   const bool polled = !shared_consumer_ && executor_->is_polled() && worker.dry_runs < dry_runs_max;
   if (!shared_consumer_) begin_run(polled);
@@ -79,8 +82,14 @@ void Runner::look(Worker& worker) noexcept {
   if (!polled || worker.look_again == Instant{} || base::steady_now() >= worker.look_again) {
     const HandlerFrame frame{bus_};
     found = run_burst();
+    for (int again = polled ? relooks : 0; found == 0 && again > 0; --again) {
+      begin_run(true);
+      found = run_burst();
+    }
     worker.dry_runs = found != 0 ? 0 : worker.dry_runs + 1;
-    worker.look_again = polled && found < few_messages ? base::steady_now() + gathering : Instant{};
+    const bool trickles = polled && worker.found_some && found != 0 && found < few_messages;
+    worker.look_again = trickles ? base::steady_now() + gathering : Instant{};
+    worker.found_some = found != 0;
   }
   if (polled && found == 0) executor_->ran_dry();
 }
@@ -120,7 +129,7 @@ void Runner::forget(Worker& worker) noexcept {
 void Runner::deliver(Taken& taken) noexcept {
   wire::Envelope& envelope = *taken.envelope;
   if (closing()) return lose(envelope, closing_reason());
-  if (envelope.extra && envelope.extra->deadline != Instant::never() && envelope.extra->deadline <= clock_->now())
+  if (envelope.extra && base::has_passed(*clock_, envelope.extra->deadline))
     return lose(envelope, DropReason::expired);
   if ((envelope.unverified || (envelope.extra && envelope.extra->peer)) && envelope.kind != wire::Kind::event &&
       !verify_(envelope.bytes()))

@@ -55,6 +55,7 @@ class Runner final : public Mailbox {
     void dropped() noexcept override { runner_.forget(*this); }
     std::atomic<bool> submitted{false};
     std::uint32_t dry_runs = 0;  ///< since it found something last
+    bool found_some = false;     ///< when it looked last
     Instant look_again{};        ///< polled: until then its lanes are left alone
 
    private:

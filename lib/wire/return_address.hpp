@@ -29,9 +29,9 @@ class ReturnAddress {
   /// Calls `gave_up` once when that happens (at once when it has).
   virtual void when_cancelled(std::uint64_t correlation, Function<void()> gave_up) noexcept = 0;
 
-  void ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void unref() noexcept {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  void ref(std::uint32_t count = 1) noexcept { references_.fetch_add(count, std::memory_order_relaxed); }
+  void unref(std::uint32_t count = 1) noexcept {
+    if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy();
   }
 
  protected:
@@ -39,7 +39,7 @@ class ReturnAddress {
   virtual void destroy() noexcept { delete this; }
 
  private:
-  std::atomic<std::uint32_t> references_{1};
+  alignas(64) std::atomic<std::uint32_t> references_{1};  // whoever answers gives back here
 };
 
 }  // namespace midplane::inline v0::wire
