@@ -20,6 +20,7 @@ enum class Overflow : std::uint8_t {
   refuse,       ///< `publish` answers `full` and no subscription has taken the message
   block,        ///< after all others, `publish` waits up to `Queue::block_for`, then as drop_newest
 };
+inline constexpr Overflow last_overflow = Overflow::block;
 
 /// The bound of one subscription or server: what may wait, from all Publishers together. Never exceeded.
 struct Queue {

@@ -22,7 +22,7 @@ enum class Fate : std::uint8_t { not_started, failed, maybe_executed };
 
 /// Closed set. The order is part of wire version 1: append only.
 enum class ErrorCode : std::uint8_t {
-  // Ends of a request, with the fate of `promises.md` (P12).
+  // Ends of a request, each with its Fate.
   busy = 1,         ///< every server is at its bound; nothing ran
   no_server,        ///< nobody serves this name
   expired,          ///< the deadline had passed before the handler was entered
@@ -52,6 +52,8 @@ enum class ErrorCode : std::uint8_t {
   transport_failed,  ///< the operating system or the transport refused; the detail says what
   unsupported,       ///< this build or handle can not do that
 };
+
+inline constexpr ErrorCode last_error_code = ErrorCode::unsupported;
 
 /// The stable name of a code, as printed in messages, documents and JSON.
 [[nodiscard]] std::string_view name_of(ErrorCode code) noexcept;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "schema/limits.hpp"
+#include "schema/schema_limits.hpp"
 
 namespace midplane::inline v0::schema {
 

@@ -10,7 +10,7 @@
 
 #include <midplane/result.hpp>
 
-#include "schema/limits.hpp"
+#include "schema/schema_limits.hpp"
 
 namespace midplane::inline v0::schema {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-#include "midplane_generated.h"
+#include "wire_generated.h"
 
 namespace midplane::inline v0::wire {
 namespace {

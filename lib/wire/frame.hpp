@@ -1,6 +1,6 @@
 #pragma once
 /// Frames of wire version 1 as bytes: appending records to one, and reading one that a stranger sent. Pure functions of
-/// their bytes. The layout is specified in protocol/midplane.fbs.
+/// their bytes. The layout is specified in protocol/wire.fbs.
 
 #include <compare>
 #include <cstddef>

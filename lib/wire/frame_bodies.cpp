@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "midplane_generated.h"
+#include "wire_generated.h"
 
 namespace midplane::inline v0::wire {
 namespace {
@@ -218,7 +218,7 @@ std::optional<SubscribeBody> decode_subscribe(std::span<const std::byte> body) n
     subscribe.queue.messages = from.messages();
     subscribe.queue.bytes = from.bytes();
     // A policy that is not known here acts like the default.
-    if (from.overflow() <= static_cast<std::uint8_t>(Overflow::block)) subscribe.queue.overflow = Overflow{from.overflow()};
+    if (from.overflow() <= static_cast<std::uint8_t>(last_overflow)) subscribe.queue.overflow = Overflow{from.overflow()};
     return subscribe;
   });
 }
@@ -241,7 +241,7 @@ std::optional<ServeBody> decode_serve(std::span<const std::byte> body) noexcept 
 std::optional<Error> decode_failure(std::span<const std::byte> body) noexcept {
   return verified<protocol::Failure>(body, [](const protocol::Failure& from, Texts& copied) {
     const bool known = from.code() >= static_cast<std::uint8_t>(ErrorCode::busy) &&
-                       from.code() <= static_cast<std::uint8_t>(ErrorCode::unsupported);
+                       from.code() <= static_cast<std::uint8_t>(last_error_code);
     const ErrorCode code = known ? ErrorCode{from.code()} : ErrorCode::unsupported;
     const Fate fate = from.fate() <= static_cast<std::uint8_t>(Fate::maybe_executed) ? Fate{from.fate()} : Fate::maybe_executed;
     std::string detail = copied(from.text());

@@ -59,6 +59,17 @@ TEST_CASE("Admission is exact in messages and in bytes, also when its words have
   CHECK(admission.used() == 0);
 }
 
+TEST_CASE("a lane holds a sixteenth of the bound in advance at most, in messages and in bytes, however small they are") {
+  Admission admission{1024, 1 << 20};
+  const auto lane = Lane::make(admission, 1);
+  for (int i = 0; i < 100'000; ++i) {
+    REQUIRE(lane->reserve(8));
+    admission.release(load_of(1, 8));
+    REQUIRE(messages_in(admission.used()) <= 1024 / 16 + 1);
+    REQUIRE(bytes_in(admission.used()) <= (1 << 20) / 16 + 8);
+  }
+}
+
 TEST_CASE("lanes hold less than an eighth of the bound in advance, however many there are") {
   Admission admission{1024, 1 << 20};
   std::vector<std::unique_ptr<Lane>> lanes;

@@ -72,6 +72,26 @@ TEST_CASE("P5 everything is legal inside a handler and publishing there never ne
   }
 }
 
+TEST_CASE("P5 an inline handler may destroy the Publisher whose publish it runs in") {
+  struct Counting final : Interceptor {
+    int entered = 0, left = 0;
+    Verdict enter(const Crossing&) noexcept override { return ++entered, Verdict::pass(); }
+    void leave(const Crossing&, const Error*) noexcept override { ++left; }
+  };
+  auto crossings = std::make_shared<Counting>();
+  Bus bus = Bus::open({.name = "near", .executor = inline_executor(), .interceptors = {crossings}}).value();
+  std::optional<Publisher<Bytes>> publisher = bus.publisher(numbers).value();
+  int seen = 0;
+  const Subscription subscription = bus.subscribe(numbers, [&](const Message<Bytes>&) {
+    publisher.reset();
+    ++seen;
+  }).value();
+  CHECK(put(*publisher, 1)->queued == 1);
+  CHECK(seen == 1);
+  CHECK_FALSE(publisher.has_value());
+  CHECK(crossings->left == 1);
+}
+
 TEST_CASE("P5 drain and close inside a handler start and do not wait") {
   for (const bool draining : {true, false}) {
     for (const Kind& kind : kinds()) {
