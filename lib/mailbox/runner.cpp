@@ -181,6 +181,7 @@ bool Runner::wait_stopped(Duration duration) noexcept {
 }
 
 void Runner::watch_idle(std::function<void()> fn) {
+  if (idle_claimed_.exchange(true)) return;  // workers call it meanwhile
   on_idle_ = std::move(fn);
   idle_watched_.store(true, std::memory_order_release);
 }

@@ -38,7 +38,7 @@ class Runner final : public Mailbox {
   bool wait_stopped(Duration duration) noexcept;
   [[nodiscard]] bool is_stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_running() const noexcept { return active_.load(std::memory_order_acquire) != 0; }
-  /// From now on `fn` is called whenever a worker finds nothing more to do.
+  /// From now on `fn` is called whenever a worker finds nothing more to do; the first one stays.
   void watch_idle(std::function<void()> fn);
   [[nodiscard]] bool is_idle() const noexcept { return !is_running() && waiting() == 0; }
   /// Calls `fn` once it is stopped, at once when it is already.
@@ -81,6 +81,7 @@ class Runner final : public Mailbox {
   std::atomic<bool> stopping_{false};  ///< somebody ends it
   std::atomic<bool> stopped_{false};
   base::Parking stopped_spot_;
+  std::atomic<bool> idle_claimed_{false};
   std::atomic<bool> idle_watched_{false};
   std::function<void()> on_idle_;
   std::mutex stop_mutex_;
