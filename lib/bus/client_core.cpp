@@ -114,8 +114,7 @@ bool PendingHandle::ready() const noexcept {
 }
 
 Result<AnyMessage> PendingHandle::outcome() noexcept {
-  call::Outcome outcome = client_->asker->correlator().take(call_of(call_));
-  drop();
+  call::Outcome outcome = client_->asker->correlator().finish(call_of(std::exchange(call_, nullptr)));
   if (outcome.error) return std::move(*outcome.error);
   return std::move(outcome.reply);
 }

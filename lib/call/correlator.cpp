@@ -79,7 +79,7 @@ Call* Correlator::open(Instant deadline, bool streaming) noexcept {
   call->settled_.store(false, std::memory_order_relaxed);
   call->left_.store(false, std::memory_order_relaxed);
   call->deadline_ = deadline;
-  call->stream_ = std::move(stream);
+  if (stream) call->stream_ = std::move(stream);
   call->holders_.store(2, std::memory_order_relaxed);
   const std::uint32_t generation = generation_of(call->word_.load(std::memory_order_relaxed)) + 1;
   call->word_.store(word_of(generation, Phase::open));
@@ -119,7 +119,7 @@ void Correlator::settle(Call& call, Outcome outcome) noexcept {
     if (outcome.error) gave_up.swap(call.on_cancel_);
     else call.on_cancel_.clear();
     call.reply_ = std::move(outcome.reply);
-    call.error_ = std::move(outcome.error);
+    if (outcome.error) call.error_ = std::move(outcome.error);
     if (call.stream_) {
       call.stream_->finished = true;
       writable = std::move(call.stream_->writable);
@@ -218,9 +218,16 @@ void Correlator::when_cancelled(std::uint64_t id, Function<void()> gave_up) noex
 
 bool Correlator::settled(const Call& call) const noexcept { return call.settled_.load(std::memory_order_acquire); }
 
-Outcome Correlator::take(Call& call) noexcept {
-  const std::lock_guard lock{call.flag_};
-  return {std::move(call.reply_), std::exchange(call.error_, std::nullopt)};
+Outcome Correlator::finish(Call& call) noexcept {
+  Outcome outcome;
+  {
+    const std::lock_guard lock{call.flag_};
+    call.dropped_ = true;
+    outcome.reply = std::move(call.reply_);
+    if (call.error_) outcome.error = std::exchange(call.error_, std::nullopt);
+  }
+  unhold(call);
+  return outcome;
 }
 
 void Correlator::when_settled(Call& call, Function<void()> fn) noexcept {
@@ -315,13 +322,15 @@ void Correlator::drop(Call& call) noexcept {
 
 void Correlator::unhold(Call& call) noexcept {
   if (call.holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  call.reply_ = AnyMessage{};
-  call.error_.reset();
-  call.continuation_ = nullptr;
-  call.on_cancel_.clear();
-  call.stream_.reset();
-  call.far_.reset();
-  call.word_.store(word_of(generation_of(call.word_.load(std::memory_order_relaxed)), Phase::free));
+  // Only what is there: writing nothing over nothing would take the lines away from who settles the next one.
+  if (call.reply_) call.reply_ = AnyMessage{};
+  if (call.error_) call.error_.reset();
+  if (call.continuation_) call.continuation_ = nullptr;
+  if (!call.on_cancel_.empty()) call.on_cancel_.clear();
+  if (call.stream_) call.stream_.reset();
+  if (call.far_) call.far_.reset();
+  call.word_.store(word_of(generation_of(call.word_.load(std::memory_order_relaxed)), Phase::free),
+                   std::memory_order_release);
   {
     const std::lock_guard lock{free_flag_};
     call.next_free_ = first_free_;

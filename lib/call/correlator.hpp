@@ -45,8 +45,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   [[nodiscard]] bool settled(const Call& call) const noexcept;
   /// Sleeps until it is settled (streams: until something can be taken) or `until`; may return early.
   void sleep(Call& call, Instant until) noexcept;
-  /// Takes the outcome of a settled call.
-  Outcome take(Call& call) noexcept;
+  /// Takes the outcome of a settled call, which the asker holds no longer.
+  Outcome finish(Call& call) noexcept;
   /// Calls `fn` on the executor once it is settled (streams: once something can be taken).
   void when_settled(Call& call, Function<void()> fn) noexcept;
   /// Streams: the next item; null when none waits.

@@ -137,7 +137,7 @@ TEST_CASE("P15 work whose deadline has passed is dropped before the handler and 
   world.settle();
   CHECK(ran == 0);
   CHECK(server.stats().dropped[DropReason::expired] == 1);
-  CHECK((outcome.last == is(ErrorCode::timed_out) || outcome.last == is(ErrorCode::expired)));
+  CHECK(outcome.last == is(ErrorCode::timed_out));  // the driver fires timers before it runs what waits
   CHECK(outcome.count == 1);
 }
 
@@ -232,7 +232,7 @@ TEST_CASE("P12 too_large and no_memory are outcomes of a request that did not st
     held.push_back(client.request(bytes(std::string(1000, 'x'))));
     if (held.back().ready()) last = code(held.back().get());
   }
-  CHECK((last == is(ErrorCode::no_memory) || last == is(ErrorCode::busy)));
+  CHECK(last == is(ErrorCode::no_memory));
 }
 
 TEST_CASE("P13 nothing is sent again, and policy() says so") {

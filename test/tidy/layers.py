@@ -11,6 +11,8 @@ import sys
 LINES_MAX = 500
 SOURCES = (".hpp", ".h", ".cpp", ".cc")
 SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>:])(::)?sleep\s*\(")
+WALL_CLOCK = re.compile(r"\b(CLOCK_REALTIME\w*|system_clock|gettimeofday|time\s*\(\s*(nullptr|NULL|0)\s*\))")
+STAMPS = ("lib/bus/publisher_core.cpp", "lib/base/random.cpp")  # Message::sent_at; a seed
 ZEROMQ = re.compile(r"^(zmq(_addon)?\.h(pp)?|zmq_utils\.h)$")
 
 
@@ -161,10 +163,17 @@ class Tree:
                 if SLEEPS.search(line):
                     yield f"{path}:{number}: {line.strip()}"
 
+    def deadlines_never_read_the_wall_clock(self):
+        for path in self.paths("include", "lib"):
+            for number, line in enumerate(code_of(self.texts[path], keep_strings=False).split("\n"), 1):
+                if path not in STAMPS and WALL_CLOCK.search(line):
+                    yield f"{path}:{number}: {line.strip()}"
+
 
 RULES = [Tree.the_document_lists_every_room, Tree.includes_go_downward_only, Tree.examples_see_public_headers_only,
          Tree.public_headers_are_free_of_engines, Tree.lockfree_only_in_base, Tree.zeromq_only_in_its_room,
-         Tree.wire_code_only_in_wire, Tree.files_are_short, Tree.headers_say_pragma_once, Tree.no_test_sleeps]
+         Tree.wire_code_only_in_wire, Tree.files_are_short, Tree.headers_say_pragma_once, Tree.no_test_sleeps,
+         Tree.deadlines_never_read_the_wall_clock]
 
 
 def broken_rules(top):

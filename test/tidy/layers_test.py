@@ -30,6 +30,8 @@ OFFENCES = [
     ("wire_code_only_in_wire", "lib/link/offence.cpp", '#include "offence_generated.h"\n'),
     ("files_are_short", "lib/base/offence.cpp", "\n" * (layers.LINES_MAX + 1)),
     ("headers_say_pragma_once", "lib/base/offence.hpp", "struct Offence {};\n#pragma once\n"),
+    ("deadlines_never_read_the_wall_clock", "lib/base/offence.cpp", "clock_gettime(CLOCK_REALTIME, &now);\n"),
+    ("deadlines_never_read_the_wall_clock", "lib/base/offence.cpp", "auto now = std::chrono::system_clock::now();\n"),
     ("no_test_sleeps", "test/offence.cpp", "void f() { std::this_thread::sleep_for(1s); }\n"),
     ("no_test_sleeps", "examples/offence.cpp", "void f() { ::sleep(1); }\n"),
     ("no_test_sleeps", "test/offence.cpp", "void f() { usleep(1); }\n"),
