@@ -23,6 +23,18 @@ std::size_t default_threads() noexcept {
 
 }  // namespace
 
+/// Stands around a run of a worker.
+class Crew::Turn {
+ public:
+  Turn(const Crew& crew, Worker& worker) noexcept : running_{&crew}, worker_{worker} { worker_.inside.store(true); }
+  Turn(const Turn&) = delete;
+  ~Turn() { worker_.inside.store(false, std::memory_order_release); }
+
+ private:
+  const Running running_;
+  Worker& worker_;
+};
+
 Crew::Crew(PoolOptions options)
     : clock_{options.clock ? std::move(options.clock) : steady_clock()},
       options_{std::move(options)},
@@ -59,6 +71,11 @@ void Crew::start(TimerWork& timer) noexcept {
 }
 
 bool Crew::runs_here() const noexcept { return Running::of(this) != nullptr; }
+
+bool Crew::may_wait_here() const noexcept {
+  if (!runs_here()) return false;
+  return std::any_of(workers_.get(), workers_.get() + count_, [](const Worker& worker) { return !worker.inside.load(); });
+}
 
 bool Crew::stop(Instant until) noexcept {
   if (getpid() != process_) return true;
@@ -130,7 +147,7 @@ bool Crew::fire_one(Worker& worker) noexcept {
   TimerWork* const timer = timers_.take_due(clock_->now());
   if (timer == nullptr) return false;
   begin_run(worker, false);
-  const Running running{this};
+  const Turn turn{*this, worker};
   timer->fire();
   return true;
 }
@@ -139,7 +156,7 @@ bool Crew::run_one(Worker& worker) noexcept {
   const auto [work, more] = ready_.pop();
   if (work == nullptr) return false;
   begin_run(worker, more);
-  const Running running{this};
+  const Turn turn{*this, worker};
   work->run();
   return true;
 }
@@ -167,7 +184,7 @@ void Crew::sleep(Worker& worker) noexcept {
   if (const auto [work, more] = ready_.pop(); work != nullptr) {
     idle_.leave(worker.seat, timers_.next_due() != Instant::never());
     begin_run(worker, more);
-    const Running running{this};
+    const Turn turn{*this, worker};
     work->run();
     return;
   }

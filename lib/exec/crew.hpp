@@ -29,7 +29,8 @@ class Crew : public std::enable_shared_from_this<Crew> {
   void start(TimerWork& timer) noexcept;
   bool cancel(TimerWork& timer) noexcept { return timers_.cancel(timer); }
   [[nodiscard]] bool runs_here() const noexcept;
-  [[nodiscard]] bool may_wait_here() const noexcept { return runs_here() && idle_.any_free(); }
+  /// True while some worker is not inside a run, also one whose thread has not begun yet.
+  [[nodiscard]] bool may_wait_here() const noexcept;
   bool stop(Instant until) noexcept;
   /// The pool is gone: waits for running works unless a stop has done so already, then lets go of the threads.
   void release() noexcept;
@@ -43,7 +44,10 @@ class Crew : public std::enable_shared_from_this<Crew> {
     std::atomic<bool> started{false};
     std::atomic<bool> ended{false};
     bool searching = false;  ///< its own thread only
+    /// Raised before a run in one order with what `may_wait_here` reads: of two runs that both ask, one sees the other.
+    std::atomic<bool> inside{false};
   };
+  class Turn;
 
   static void* thread_body(void* worker);
   void introduce(std::size_t index) noexcept;

@@ -39,12 +39,6 @@ class IdleSet {
     const std::uint64_t before = word_.fetch_add(one_change, std::memory_order_acq_rel);
     if (searching(before) == 0 && idle(before) != 0) wake_one();
   }
-  /// True when a worker could run something now.
-  [[nodiscard]] bool any_free() const noexcept {
-    const std::uint64_t word = word_.load(std::memory_order_acquire);
-    return searching(word) + idle(word) != 0;
-  }
-
   /// A searcher becomes idle; it looks at queue and timers once more before it parks.
   void sit(Seat& seat) noexcept;
   /// A seated worker searches again by itself. Harmless when it was woken for work already. With `hand_over` the

@@ -65,7 +65,7 @@ class Mailbox {
     if (first_size_.load(std::memory_order_acquire) != 0) wake();
   }
   /// The executor that empties it; null: its user does.
-  [[nodiscard]] virtual Executor* drainer() const noexcept { return nullptr; }
+  [[nodiscard]] virtual std::shared_ptr<Executor> drainer() const noexcept { return nullptr; }
   /// Sleeps until there may be room, at most `nap`; callers look again themselves.
   void wait_for_room(Duration nap) noexcept;
 

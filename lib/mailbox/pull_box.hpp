@@ -29,7 +29,7 @@ class PullBox final : public Mailbox {
   std::function<void()> nudge;
   /// A driven executor: a sender that waits for room drives it, since nobody else may run meanwhile.
   std::shared_ptr<Executor> driven;
-  [[nodiscard]] Executor* drainer() const noexcept override { return driven.get(); }
+  [[nodiscard]] std::shared_ptr<Executor> drainer() const noexcept override { return driven; }
 
  private:
   ~PullBox() override = default;

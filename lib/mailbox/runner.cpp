@@ -42,13 +42,34 @@ void Runner::wake() noexcept {
   for (const auto& worker : workers_) {
     if (!worker->submitted.exchange(true, std::memory_order_acq_rel)) {
       ref();
-      return executor_->submit(*worker);
+      return submit(*worker);
     }
   }
 }
 
+/// A worker that was submitted and has not run holds the Runner: together they would keep their executor alive.
+void Runner::let_go_of_executor() noexcept {
+  if (!let_go_.exchange(true)) std::shared_ptr<Executor>{}.swap(executor_);
+}
+
+std::shared_ptr<Executor> Runner::drainer() const noexcept {
+  const Using guard{*this};
+  return is_stopped() ? nullptr : executor_;
+}
+
+/// The worker is marked as submitted and has a reference; both are gone when it came too late. The caller has another.
+void Runner::submit(Worker& worker) noexcept {
+  {
+    const Using guard{*this};
+    if (!is_stopped()) return executor_->submit(worker);
+  }
+  sweep();
+  forget(worker);
+}
+
 void Runner::run(Worker& worker) noexcept {
   bool more = false;  // looked at while nobody else may sweep
+  std::shared_ptr<Executor> executor;
   active_.fetch_add(1);
   if (closing()) {
     sweep();
@@ -57,6 +78,7 @@ void Runner::run(Worker& worker) noexcept {
     if (shared_consumer_) consumer_.lock();
     more = has_active();
     if (shared_consumer_) consumer_.unlock();
+    if (more) executor = executor_;
   }
   active_.fetch_sub(1);
   if (closing()) {
@@ -64,10 +86,14 @@ void Runner::run(Worker& worker) noexcept {
     if (is_stopped()) sweep();
     more = false;
   }
-  if (more) return executor_->submit(worker);
+  if (more) return executor->submit(worker);
   // Cleared before looking once more: a sender that found it set had listed its lane before.
   worker.submitted.exchange(false, std::memory_order_acq_rel);
-  if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) return executor_->submit(worker);
+  if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) {
+    ref();
+    submit(worker);
+    return unref();
+  }
   if (idle_watched_.load(std::memory_order_acquire)) on_idle_();
   unref();
 }
@@ -156,6 +182,7 @@ void Runner::close(DropReason reason) noexcept {
 
 void Runner::try_stop() noexcept {
   if (active_.load() != 0 || stopping_.exchange(true)) return;
+  const Using guard{*this};
   sweep();
   handler_ = nullptr;
   std::vector<Function<void()>> callbacks;

@@ -36,7 +36,7 @@ class Runner final : public Mailbox {
   void close(DropReason reason) noexcept override;
   /// True once no handler runs and none ever will. Waits up to `duration` of real time.
   bool wait_stopped(Duration duration) noexcept;
-  [[nodiscard]] bool is_stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool is_stopped() const noexcept { return stopped_.load(); }
   [[nodiscard]] bool is_running() const noexcept { return active_.load(std::memory_order_acquire) != 0; }
   /// From now on `fn` is called whenever a worker finds nothing more to do; the first one stays.
   void watch_idle(std::function<void()> fn);
@@ -45,7 +45,7 @@ class Runner final : public Mailbox {
   void when_stopped(Function<void()> fn);
   /// The executor was stopped and dropped what was submitted.
   void forget_submitted() noexcept;
-  [[nodiscard]] Executor* drainer() const noexcept override { return executor_.get(); }
+  [[nodiscard]] std::shared_ptr<Executor> drainer() const noexcept override;
 
  private:
   class Worker final : public Work {
@@ -61,7 +61,22 @@ class Runner final : public Mailbox {
    private:
     Runner& runner_;
   };
+  /// While one stands, `executor_` stays; the last one to leave a stopped Runner lets go of it. Raising `users_` before
+  /// looking at `stopped_` is in one order with setting `stopped_` before lowering `users_`: who comes later sees it.
+  class Using {
+   public:
+    explicit Using(const Runner& runner) noexcept : runner_{const_cast<Runner&>(runner)} { runner_.users_.fetch_add(1); }
+    Using(const Using&) = delete;
+    ~Using() {
+      if (runner_.users_.fetch_sub(1) == 1 && runner_.is_stopped()) runner_.let_go_of_executor();
+    }
+
+   private:
+    Runner& runner_;
+  };
   ~Runner() override;
+  void submit(Worker& worker) noexcept;
+  void let_go_of_executor() noexcept;
   void wake() noexcept override;
   void run(Worker& worker) noexcept;
   int run_burst() noexcept;
@@ -78,6 +93,8 @@ class Runner final : public Mailbox {
   Function<void(std::string_view, std::string_view)> threw_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<std::uint32_t> active_{0};  ///< workers inside `run`
+  std::atomic<std::uint32_t> users_{0};
+  std::atomic<bool> let_go_{false};
   std::atomic<bool> stopping_{false};  ///< somebody ends it
   std::atomic<bool> stopped_{false};
   base::Parking stopped_spot_;

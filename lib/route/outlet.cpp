@@ -189,7 +189,7 @@ void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wak
 
 void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,
                          Wakes& wakes) noexcept {
-  Executor* drainer = mouth.mailbox->drainer();
+  const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
   if (drainer && drainer->runs_here()) {
     offering.would_deadlock = true;
