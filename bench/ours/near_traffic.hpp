@@ -17,7 +17,7 @@ inline constexpr unsigned near_pause = 100;
 
 /// What the rows state of our side.
 inline constexpr const char* near_setting =
-    "ours: pointer lanes, queue of 1024 messages, block, manual executor polled every 2.5 us; "
+    "ours: pointer lanes, one_thread, queue of 1024 messages, block, manual executor polled every 2.5 us; "
     "rival: see bench/README.md";
 
 class NearTraffic {

@@ -95,11 +95,10 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   runner.verify = verify;
   runner.threw = [bus = core.get()](std::string_view name, std::string_view what) { bus->handler_threw(name, what); };
   runner.handler = [weak = std::weak_ptr{server}, handler = std::move(handler)](AnyMessage& message) mutable {
-    const auto self = weak.lock();
+    auto self = weak.lock();
     if (!self) return;
-    extra_of(message).clock = self->bus->clock;
     extra_of(message).server = self->bus;
-    if (self->bus->interceptors.empty()) return handler(message, self);
+    if (self->bus->interceptors.empty()) return handler(message, std::move(self));
     const wire::Extra& extra = extra_of(message);
     const Crossing crossing{CrossingKind::serve, message.topic(), message.headers(), message.peer(), 1,
                             remaining(message)};
@@ -142,7 +141,8 @@ SinkStats stats_of(ServerCore* core) { return core ? core->run->stats("server") 
 Duration remaining(const AnyMessage& request) noexcept {
   if (!request || cancelled(request)) return Duration{0};
   const wire::Extra& extra = extra_of(request);
-  return extra.clock ? std::max(Duration{0}, extra.deadline - extra.clock->now()) : Duration::max();
+  const auto bus = std::static_pointer_cast<BusCore>(extra.server.lock());
+  return bus ? std::max(Duration{0}, extra.deadline - bus->clock->now()) : Duration{0};
 }
 
 bool cancelled(const AnyMessage& request) noexcept {

@@ -32,8 +32,7 @@ struct Extra {
   Instant deadline = Instant::never();      ///< time to live of a message, deadline of a request
   ReturnAddress* return_address = nullptr;  ///< requests: where the reply goes; counted
   std::uint64_t correlation = 0;            ///< requests and replies: the id at the return address
-  std::weak_ptr<void> server{};             ///< requests being served: the bus that reports what callbacks throw
-  std::shared_ptr<Clock> clock{};           ///< requests being served: what the deadline is measured with
+  std::weak_ptr<void> server{};             ///< requests being served: the bus, for its clock and what callbacks throw
   detail::EnvelopeHead* shares = nullptr;   ///< the envelope whose payload this one forwards; counted
   Function<void()> release{};               ///< adopted memory: gives it back
   void* context = nullptr;                  ///< events: their body, owned through `release`
