@@ -23,6 +23,7 @@ struct PublisherOptions {
   bool retain = false;      ///< the bus keeps the last message per topic for joiners while this Publisher lives
   bool one_thread = false;  ///< the caller serialises all calls: saves the flag (two atomic exchanges per message)
   bool stamp = false;       ///< every message carries the time of its publish (`Message::sent_at`)
+  bool far_wait = false;    ///< far subscriptions that chose block or refuse are obeyed here too; else: drop_newest
 };
 
 struct PublishOptions {

@@ -26,7 +26,7 @@ struct SubscriptionEvent {
   std::string topic;
   std::string peer;
   std::string detail;
-  std::uint64_t first = 0;  ///< gap: the first missing number
+  std::uint64_t first = 0;  ///< gap: the first missing number; 0: how many are missing is not known
   std::uint64_t last = 0;   ///< gap: the last missing number
 };
 

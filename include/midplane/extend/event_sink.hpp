@@ -14,7 +14,7 @@ enum class EventKind : std::uint8_t {
   peer_lost,             ///< a link ended
   peer_refused,          ///< a peer was refused; the detail says why
   confirmed,             ///< a far subscription is live
-  gap,                   ///< numbers first to last never arrived
+  gap,                   ///< numbers first to last never arrived; first 0: an unknown number of them
   incarnation_changed,   ///< a publisher was restarted
   schema_mismatch,       ///< two types of one name do not agree
   handler_failed,        ///< a handler threw; it was caught and counted
