@@ -1,5 +1,7 @@
 #include "bus/far_side.hpp"
 
+#include <set>
+
 #include "bus/errand.hpp"
 #include "bus/subscription_core.hpp"
 #include "wire/return_address.hpp"
@@ -76,6 +78,7 @@ void FarSide::unsubscribe(std::uint32_t id) noexcept {
     pattern = found->second.pattern;
     our_subscriptions_.erase(found);
     subscriptions_.erase(id);
+    for (const auto& [peer, known] : peers_) known->credits->ended(id);
   }
   if (bus_.links) bus_.links->remove_subscription(id);
   routes_changed(pattern);
@@ -122,8 +125,18 @@ void FarSide::when_ready(std::uint32_t id, Function<void(Result<void>)> fn) {
 std::shared_ptr<FarSide::Known> FarSide::known(link::PeerId peer) noexcept {
   const std::lock_guard lock{mutex_};
   auto& entry = peers_[peer];
-  if (!entry) entry = std::make_shared<Known>();
+  if (!entry) {
+    entry = std::make_shared<Known>();
+    entry->lanes = std::make_shared<const char>('\0');
+    entry->credits = std::make_shared<FarCredits>(bus_.links, peer, entry->lanes.get());
+  }
   return entry;
+}
+
+std::shared_ptr<SubscriptionCore> FarSide::ours(std::uint32_t id) noexcept {
+  const std::lock_guard lock{mutex_};
+  const auto found = subscriptions_.find(id);
+  return found == subscriptions_.end() ? nullptr : found->second.lock();
 }
 
 void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
@@ -134,24 +147,17 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
 }
 
 void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
-  std::shared_ptr<Known> gone;
+  const auto entry = known(peer.id);
   std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
   {
     const std::lock_guard lock{mutex_};
-    const auto found = peers_.find(peer.id);
-    if (found != peers_.end()) {
-      gone = std::move(found->second);
-      peers_.erase(found);
-    }
     for (const auto& [id, weak] : subscriptions_) {
       if (auto subscription = weak.lock()) subscribers.push_back(std::move(subscription));
     }
   }
-  if (gone) {
-    for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
-    for (const auto& [name, sink] : gone->serves) bus_.services->open(name)->remove(*sink);
-    leave_servers(*gone);
-  }
+  for (const auto& [name, sink] : entry->serves) bus_.services->open(name)->remove(*sink);
+  entry->serves.clear();
+  leave_servers(*entry);
   bus_.log(LogLevel::warning, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
@@ -160,10 +166,44 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
     event.kind = EventKind::peer_lost;
     event.peer = peer.name;
     event.detail = why.message();
-    subscription->tell(std::move(event));
+    subscription->tell(std::move(event), entry->lanes.get());
   }
-  routes_changed(">");
   bus_.peers_changed();
+}
+
+void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept {
+  std::shared_ptr<Known> gone;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = peers_.find(peer);
+    if (found == peers_.end()) return;
+    gone = std::move(found->second);
+    peers_.erase(found);
+  }
+  for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
+  routes_changed(">");
+  if (!successor) return;
+  // Its messages go on in the lanes of the one before, so that the event stands between the two.
+  {
+    auto next = std::make_shared<Known>();
+    next->lanes = gone->lanes;
+    next->credits = std::make_shared<FarCredits>(bus_.links, successor->id, next->lanes.get());
+    const std::lock_guard lock{mutex_};
+    peers_.try_emplace(successor->id, std::move(next));
+  }
+  bus_.event(EventKind::incarnation_changed, successor->name, "the bus was restarted");
+  std::set<std::uint32_t> told;
+  for (const auto& [name, incoming] : gone->topics) {
+    for (const auto& [id, agrees] : incoming.audience) told.insert(static_cast<std::uint32_t>(id));
+  }
+  for (const std::uint32_t id : told) {
+    if (const auto subscription = ours(id)) {
+      SubscriptionEvent event;
+      event.kind = EventKind::incarnation_changed;
+      event.peer = successor->name;
+      subscription->tell(std::move(event), gone->lanes.get());
+    }
+  }
 }
 
 void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcept {
@@ -177,13 +217,14 @@ Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBo
   const auto entry = known(peer);
   const route::SubscriptionId id = far_id(peer, subscription.id);
   entry->subscriptions[subscription.id] = id;
-  bus_.topics->subscribe_far({id, subscription.pattern,
-                              [links = bus_.links, peer](const route::TopicRoute& route) -> std::shared_ptr<wire::Sink> {
-                                static constexpr TypeInfo raw{};
-                                auto sink = links->topic_sink(peer, route.name()->text, route.type ? *route.type : raw);
-                                if (!sink) return nullptr;
-                                return std::move(*sink);
-                              }});
+  bus_.topics->subscribe_far(
+      {id, subscription.id, subscription.pattern, subscription.group,
+       [links = bus_.links, peer](const route::TopicRoute& route) -> std::shared_ptr<wire::TopicSink> {
+         static constexpr TypeInfo raw{};
+         auto sink = links->topic_sink(peer, route.name()->text, route.type ? *route.type : raw);
+         if (!sink) return nullptr;
+         return std::move(*sink);
+       }});
   routes_changed(subscription.pattern);
   return ok();
 }
@@ -198,34 +239,25 @@ void FarSide::peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept {
 }
 
 void FarSide::subscription_confirmed(std::uint32_t id, link::PeerId peer) noexcept {
-  std::shared_ptr<SubscriptionCore> subscription;
-  {
-    const std::lock_guard lock{mutex_};
-    if (const auto found = subscriptions_.find(id); found != subscriptions_.end()) subscription = found->second.lock();
-  }
+  const auto subscription = ours(id);
   const auto entry = known(peer);
   if (subscription) {
     SubscriptionEvent event;
     event.kind = EventKind::confirmed;
     event.peer = entry->name;
     bus_.event(EventKind::confirmed, subscription->box().name(), entry->name);
-    subscription->tell(std::move(event));
+    subscription->tell(std::move(event), entry->lanes.get());
   }
   readiness.changed(*bus_.executor);
 }
 
 void FarSide::subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept {
-  std::shared_ptr<SubscriptionCore> subscription;
-  {
-    const std::lock_guard lock{mutex_};
-    if (const auto found = subscriptions_.find(id); found != subscriptions_.end()) subscription = found->second.lock();
-  }
-  if (subscription) {
+  if (const auto subscription = ours(id)) {
     SubscriptionEvent event;
     event.kind = EventKind::peer_refused;
     event.peer = known(peer)->name;
     event.detail = why.message();
-    subscription->tell(std::move(event));
+    subscription->tell(std::move(event), nullptr);
   }
   readiness.changed(*bus_.executor);
 }
@@ -249,77 +281,6 @@ void FarSide::peer_serves(link::PeerId peer, const wire::ServeBody& changes) noe
 }
 
 void FarSide::peer_told(link::PeerId) noexcept { bus_.peers_changed(); }
-
-void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
-                              bool retained) noexcept {
-  const auto entry = known(peer);
-  auto& outlet = entry->topics[topic.name];
-  if (!outlet) {
-    auto route = bus_.topics->open(topic.name->text);
-    if (!route) return release(message);
-    outlet = std::make_unique<route::Outlet>(std::move(route), true, entry.get());
-  }
-  message->retained = retained;
-  outlet->refresh();
-  route::Wakes wakes;
-  outlet->offer(message, *bus_.clock, wakes);
-  wakes.tell();
-}
-
-void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexcept {
-  wire::Extra& extra = *request->extra;
-  std::vector<call::NearServer> servers;
-  std::vector<std::shared_ptr<wire::Sink>> others;
-  const auto route = bus_.services->find(request->name->text);
-  if (route) route->read(servers, others);
-  const auto entry = known(peer);
-  bool taken = false;
-  for (const call::NearServer& server : servers) {
-    if (!taken && !server.runner->closing()) taken = give(*entry, server.runner, request);
-    server.runner->unref();
-  }
-  if (taken) return;
-  extra.return_address->fail(extra.correlation, servers.empty()
-                                                    ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
-                                                    : Error{ErrorCode::busy, "every server's queue is full; try again later"});
-  release(request);
-}
-
-/// Puts a far request into a near server's queue; false when it is full.
-bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept {
-  auto& lane = peer.services[runner];
-  if (!lane) {
-    lane = runner->open_lane(&peer);
-    if (!lane) return false;
-    runner->ref();
-  }
-  if (!lane->reserve(request->size)) return false;
-  lane->count_offered();
-  if (lane->push(request)) runner->list(*lane);
-  return true;
-}
-
-void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept {
-  const auto entry = known(peer);
-  Event event{};
-  event.kind = EventKind::gap;
-  event.name = topic.name->text;
-  event.detail = entry->name;
-  event.first = first;
-  event.last = last;
-  event.at = bus_.clock->now();
-  if (bus_.event_sink) bus_.event_sink->event(event);
-  std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
-  {
-    const std::lock_guard lock{mutex_};
-    for (const auto& [id, weak] : subscriptions_) {
-      auto subscription = weak.lock();
-      if (subscription && matches(subscription->box().name(), topic.name->text)) subscribers.push_back(std::move(subscription));
-    }
-  }
-  for (const auto& subscription : subscribers)
-    subscription->tell({EventKind::gap, topic.name->text, entry->name, {}, first, last});
-}
 
 void FarSide::routes_changed(std::string_view pattern) noexcept {
   bus_.topics->for_each([&](route::TopicRoute& route) {

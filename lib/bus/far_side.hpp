@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bus/bus_core.hpp"
+#include "bus/far_credits.hpp"
 #include "route/outlet.hpp"
 
 namespace midplane::inline v0::detail {
@@ -35,6 +36,7 @@ class FarSide final : public link::Host {
   // link::Host
   void peer_up(const link::PeerInfo& peer) noexcept override;
   void peer_lost(const link::PeerInfo& peer, const Error& why) noexcept override;
+  void peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept override;
   void peer_refused(const link::PeerInfo& peer, const Error& why) noexcept override;
   Result<void> peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept override;
   void peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept override;
@@ -42,21 +44,37 @@ class FarSide final : public link::Host {
   void subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept override;
   void peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept override;
   void peer_told(link::PeerId peer) noexcept override;
+  void topic_named(link::PeerId peer, const link::FarTopic& topic) noexcept override;
+  void schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override;
+  std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept override;
+  void schema_refused(link::PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept override;
+  void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id) noexcept override;
   void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
-                       bool retained) noexcept override;
+                       const link::Arrival& how) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
   void gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept override;
 
  private:
-  /// What a peer has with us; its calls come one at a time.
+  /// A topic of a peer on its way into our routes.
+  struct Incoming {
+    route::Audience audience{};
+    std::vector<std::uint32_t> waiting{};  ///< of these: get credits
+    std::unique_ptr<route::Outlet> outlet{};
+  };
+  /// What a peer has with us, as long as it is remembered; its calls come one at a time.
   struct Known {
     std::string name;
+    std::shared_ptr<const char> lanes;  ///< names the lanes of its messages; its successor goes on using them
     std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
     std::map<std::string, std::shared_ptr<wire::Sink>, std::less<>> serves;
-    std::map<const wire::Name*, std::unique_ptr<route::Outlet>> topics;     ///< into our routes
+    std::map<const wire::Name*, Incoming> topics;
     std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
+    std::map<std::uint64_t, std::vector<std::byte>> schemas;                ///< that it has sent
+    std::shared_ptr<FarCredits> credits;
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
+  std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;
+  Result<void> judge(Known& peer, const link::FarTopic& topic, const SubscriptionCore& subscription) noexcept;
   static bool give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept;
   static void leave_servers(Known& peer) noexcept;
   void routes_changed(std::string_view pattern) noexcept;

@@ -33,7 +33,11 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
     ++route->publishers;
     if (options_.retain) ++route->retainers;
   }
-  one_ = std::make_unique<Way>(std::move(route), type, this);
+  one_ = std::make_unique<Way>(std::move(route), type, outlet_options());
+}
+
+route::OutletOptions PublisherCore::outlet_options() noexcept {
+  return {.sender = this, .far_wait = options_.far_wait, .executor = bus->executor.get()};
 }
 
 PublisherCore::~PublisherCore() {
@@ -142,7 +146,7 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
   auto route = bus->topics->open(topic);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
   if (auto stated = bus->topics->state_type(*route, type); !stated) return stated.error();
-  auto way = std::make_unique<Way>(std::move(route), type, this);
+  auto way = std::make_unique<Way>(std::move(route), type, outlet_options());
   Way* made = way.get();
   const std::lock_guard shape{ways_mutex_};
   ways_.emplace(topic, std::move(way));

@@ -30,8 +30,8 @@ class PublisherCore final : public Part {
 
  private:
   struct Way {
-    Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type, const void* sender)
-        : outlet{std::move(route), false, sender}, type{&type} {}
+    Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type, route::OutletOptions options)
+        : outlet{std::move(route), options}, type{&type} {}
     route::Outlet outlet;
     const TypeInfo* type;
     std::atomic<std::uint64_t> published{0};
@@ -39,6 +39,7 @@ class PublisherCore final : public Part {
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
   Result<Way*> way_to(std::string_view topic, const TypeInfo& type);
+  [[nodiscard]] route::OutletOptions outlet_options() noexcept;
   [[nodiscard]] bool try_lock() noexcept { return options_.one_thread || flag_.try_lock(); }
   Result<void> lock_slowly() noexcept;
   void unlock() noexcept;

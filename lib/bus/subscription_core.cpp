@@ -54,16 +54,26 @@ void SubscriptionCore::add_to(Stats& stats) const {
   if (run || pull) merge(stats, box().stats("subscription"));
 }
 
-void SubscriptionCore::tell(SubscriptionEvent event) noexcept {
+void SubscriptionCore::tell(SubscriptionEvent event, const void* sender) noexcept {
   if (!listens_to_events || ended_.load()) return;
-  wire::Envelope* envelope = depot->acquire(0, true, false);
-  if (!envelope) return bus->event(event.kind, event.topic, "no memory to tell the subscription");
-  auto body = std::make_unique<SubscriptionEvent>(std::move(event));
-  envelope->kind = wire::Kind::event;
-  envelope->extra->context = body.get();
-  envelope->extra->release = [held = std::move(body)] {};
-  box().put_first(envelope, false);
+  if (lost_events_.load() && put({EventKind::gap, {}, {}, "events were lost: more than may wait", 0, 0}, sender))
+    lost_events_ = false;
+  if (!put(std::move(event), sender)) lost_events_ = true;
   box().poke();
+}
+
+bool SubscriptionCore::put(SubscriptionEvent event, const void* sender) noexcept {
+  wire::Envelope* envelope = depot->acquire(0, true, false);
+  SubscriptionEvent* body = envelope ? new (std::nothrow) SubscriptionEvent{std::move(event)} : nullptr;
+  if (!body) {
+    if (envelope) release(envelope);
+    bus->event(EventKind::gap, box().name(), "no memory to tell the subscription");
+    return false;
+  }
+  envelope->kind = wire::Kind::event;
+  envelope->extra->context = body;
+  envelope->extra->release = [held = std::unique_ptr<SubscriptionEvent>{body}] {};
+  return box().put_event(envelope, sender);
 }
 
 Result<void> SubscriptionCore::confirmed() const {
@@ -79,6 +89,8 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
   auto subscription = std::make_shared<SubscriptionCore>(core, core->next_id());
   subscription->depot = core->memory->open_depot();
   if (!subscription->depot) return Error{ErrorCode::no_memory, "no memory for another subscription"};
+  subscription->type = what.type;
+  subscription->is_waiting = options.group.empty() && (queue.overflow == Overflow::refuse || queue.overflow == Overflow::block);
   if (what.handler) {
     subscription->listens_to_events = static_cast<bool>(options.on_event);
     mailbox::RunnerOptions runner;

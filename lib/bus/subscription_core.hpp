@@ -19,8 +19,8 @@ class SubscriptionCore final : public Part {
   [[nodiscard]] mailbox::Runner* runner() noexcept override { return run; }
   void add_to(Stats& stats) const override;
   [[nodiscard]] mailbox::Mailbox& box() const noexcept;
-  /// An event in order with the messages; dropped when nobody listens.
-  void tell(SubscriptionEvent event) noexcept;
+  /// An event, behind the messages that `sender` has put into its lane so far; dropped when nobody listens.
+  void tell(SubscriptionEvent event, const void* sender) noexcept;
   Result<void> confirmed() const;
 
   const std::shared_ptr<BusCore> bus;
@@ -29,9 +29,13 @@ class SubscriptionCore final : public Part {
   mailbox::PullBox* pull = nullptr;  ///< an inbox; counted
   bool listens_to_events = false;
   wire::Depot* depot = nullptr;      ///< for events
+  const TypeInfo* type = nullptr;
+  bool is_waiting = false;           ///< overflow is refuse or block, outside of a group: far senders get credits
 
  private:
+  bool put(SubscriptionEvent event, const void* sender) noexcept;
   std::atomic<bool> ended_{false};
+  std::atomic<bool> lost_events_{false};  ///< there were more than may wait
 };
 
 }  // namespace midplane::inline v0::detail

@@ -37,6 +37,8 @@ struct StreamQueue {
   std::size_t items_max = 0;
   bool finished = false;                ///< no item follows; the outcome may hold an error
   Function<void()> writable;            ///< the sender waits for room
+  std::uint64_t taken = 0;              ///< items that the reader has had
+  std::shared_ptr<Function<void(std::uint64_t)>> on_taken{};  ///< a far sender counts them
 };
 
 class Call final : public Work {

@@ -216,6 +216,29 @@ void Correlator::when_cancelled(std::uint64_t id, Function<void()> gave_up) noex
   gave_up();
 }
 
+std::uint32_t Correlator::stream_items(std::uint64_t id) const noexcept {
+  Call* call = find(id);
+  if (!call) return 0;
+  const std::lock_guard lock{call->flag_};
+  return call->stream_ ? static_cast<std::uint32_t>(call->stream_->items_max) : 0;
+}
+
+void Correlator::when_taken(std::uint64_t id, Function<void(std::uint64_t)> taken) noexcept try {
+  Call* call = find(id);
+  if (!call) return;
+  auto told = std::make_shared<Function<void(std::uint64_t)>>(std::move(taken));
+  std::uint64_t so_far = 0;
+  {
+    const std::lock_guard lock{call->flag_};
+    if (!call->stream_) return;
+    call->stream_->on_taken = told;
+    so_far = call->stream_->taken;
+  }
+  if (so_far != 0) (*told)(so_far);
+} catch (const std::bad_alloc&) {
+  // The stream ends with its first window: its sender waits until the deadline.
+}
+
 bool Correlator::settled(const Call& call) const noexcept { return call.settled_.load(std::memory_order_acquire); }
 
 Outcome Correlator::finish(Call& call) noexcept {
@@ -269,14 +292,19 @@ void Call::dropped() noexcept { run(); }
 AnyMessage Correlator::next_item(Call& call) noexcept {
   AnyMessage item;
   Function<void()> writable;
+  std::shared_ptr<Function<void(std::uint64_t)>> on_taken;
+  std::uint64_t taken = 0;
   {
     const std::lock_guard lock{call.flag_};
     if (!call.stream_ || call.stream_->items.empty()) return item;
     item = std::move(call.stream_->items.front());
     call.stream_->items.pop_front();
+    taken = ++call.stream_->taken;
+    on_taken = call.stream_->on_taken;
     writable = std::move(call.stream_->writable);
   }
   if (writable) writable();
+  if (on_taken) (*on_taken)(taken);
   return item;
 }
 

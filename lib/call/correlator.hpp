@@ -40,6 +40,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   void when_writable(std::uint64_t id, Function<void()> ready) noexcept override;
   [[nodiscard]] bool cancelled(std::uint64_t id) const noexcept override;
   void when_cancelled(std::uint64_t id, Function<void()> gave_up) noexcept override;
+  [[nodiscard]] std::uint32_t stream_items(std::uint64_t id) const noexcept override;
+  void when_taken(std::uint64_t id, Function<void(std::uint64_t)> taken) noexcept override;
 
   // The asker, with a call it holds.
   [[nodiscard]] bool settled(const Call& call) const noexcept;

@@ -25,10 +25,7 @@ bool valid(std::string_view name, bool wildcards) noexcept {
   return detail::check_name(name, wildcards) == detail::NameFault::none;
 }
 
-FarTopic* find_name(Peer& peer, std::uint32_t id, bool service) noexcept {
-  if (id == 0 || id > peer.far_names.size() || peer.far_names[id - 1].service != service) return nullptr;
-  return &peer.far_names[id - 1];
-}
+bool is_data(RecordType type) noexcept { return type == RecordType::message || type == RecordType::item; }
 
 }  // namespace
 
@@ -56,10 +53,15 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   if (reader.head().epoch != peer.head().epoch || reader.head().incarnation != peer.info.incarnation)
     return raise(counters_.foreign_frames);
   peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
+  std::uint32_t data_records = 0;
   while (reader.next(record)) {
+    data_records += is_data(record.type) ? 1 : 0;
     if (record.type == RecordType::refused) {
       const auto why = wire::decode_failure(record.payload);
-      return refused(peer, why ? *why : Error{ErrorCode::malformed, "the peer refused without saying why"});
+      const Error cause = why ? *why : Error{ErrorCode::malformed, "the peer refused without saying why"};
+      // Once the link is up this is the other side's farewell: it has given us up, and comes back.
+      if (peer.phase == Phase::up) return drop_connection(peer, cause);
+      return refused(peer, cause);
     }
     if (peer.phase == Phase::tentative) {
       {
@@ -75,6 +77,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
       return drop_connection(peer, {ErrorCode::malformed, "the peer sent a record that is not what its type says"});
     }
   }
+  peer.took(frame.size(), data_records, reader.head().wants_grant);
 }
 
 void Links::drop_connection(Peer& peer, const Error& why) noexcept {
@@ -92,17 +95,31 @@ bool Links::act_on(Peer& peer, const wire::Record& record) noexcept {
     case RecordType::subscribe: return subscribe_arrived(peer, record);
     case RecordType::subscribe_confirmed:
     case RecordType::subscribe_refused: return subscription_answered(peer, record);
-    case RecordType::unsubscribe: {
-      const auto id = static_cast<std::uint32_t>(record.mark);
-      if (peer.far_subscriptions.erase(id) != 0) host_.peer_unsubscribes(peer.info.id, id);
-      return true;
-    }
+    case RecordType::unsubscribe: return drop_subscription(peer, static_cast<std::uint32_t>(record.mark)), true;
     case RecordType::serve: return serve_arrived(peer, record);
     case RecordType::heartbeat: return heartbeat_arrived(peer, record);
-    case RecordType::message: return message_arrived(peer, record);
-    case RecordType::request: return request_arrived(peer, record);
+    case RecordType::grant: return peer.granted(record.mark, record.number), true;
+    case RecordType::subscription_grant: return peer.subscription_granted(record.name, record.mark, record.number), true;
+    case RecordType::item_grant: return peer.items_granted(record.mark, record.number), true;
+    case RecordType::joined: {
+      FarTopic* topic = peer.find_topic(record.name);
+      if (topic) host_.subscription_joined(peer.info.id, *topic, static_cast<std::uint32_t>(record.mark));
+      else raise(counters_.unknown_names);
+      return true;
+    }
+    case RecordType::schema_wanted: {
+      const std::vector<std::byte> schema = host_.schema_of(record.mark);
+      static_cast<void>(peer.send_control({.type = RecordType::schema, .mark = record.mark, .payload = schema}));
+      return true;
+    }
+    case RecordType::schema: return host_.schema_arrived(peer.info.id, record.mark, record.payload), true;
+    case RecordType::schema_refused: return schema_refused(peer, record);
+    case RecordType::message:
+    case RecordType::request:
     case RecordType::reply:
-    case RecordType::failure: return answer_arrived(peer, record);
+    case RecordType::item: return payload_arrived(peer, record);
+    case RecordType::failure:
+    case RecordType::finished: return failure_arrived(peer, record);
     case RecordType::cancel: return peer.cancel_served(record.mark), true;
     case RecordType::hello: return false;
     default: return raise(counters_.unknown_records), true;
@@ -117,11 +134,61 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
     if (!follows || one.next_number == 0 || !valid(one.text, false)) return false;
     const wire::Name* name = memory_.intern(one.text);
     if (!name) return false;
-    peer.far_names.push_back({name, one.type, one.service, one.next_number});
+    peer.far_names.reserve(one.id);
+    if (one.service) {
+      peer.far_names.push_back({nullptr, name});
+      continue;
+    }
+    auto& seen = peer.remote->seen;
+    if (seen.size() >= names_per_link_max && !seen.contains(name)) return false;
+    const auto [place, is_new] = seen.try_emplace(name, FarTopic{name, one.type, one.series, one.next_number});
+    FarTopic& topic = place->second;
+    peer.far_names.push_back({&topic, name});
+    topic.type = one.type;
+    if (!is_new && topic.series != one.series) {
+      // Numbering has begun anew: nobody knows what came between.
+      topic.series = one.series;
+      topic.next = one.next_number;
+      raise(counters_.unknown_gaps);
+      host_.gap(peer.info.id, topic, 0, 0);
+    } else {
+      skipped(peer, topic, one.next_number);
+    }
+    host_.topic_named(peer.info.id, topic);
   }
   return true;
 } catch (...) {
   return false;
+}
+
+bool Links::schema_refused(Peer& peer, const wire::Record& record) noexcept try {
+  const auto why = wire::decode_failure(record.payload);
+  if (!why) return false;
+  std::string topic;
+  {
+    const std::lock_guard lock{peer.remote->flag};
+    const auto id = static_cast<std::uint32_t>(record.mark);
+    for (const auto& [name, sink] : peer.remote->topics) {
+      if (sink->name_on(peer) != record.name || record.name == 0) continue;
+      topic = name;
+      sink->remove(id);
+    }
+  }
+  if (topic.empty()) return raise(counters_.unknown_names), true;
+  host_.schema_refused(peer.info.id, static_cast<std::uint32_t>(record.mark), topic, *why);
+  return true;
+} catch (...) {
+  return false;
+}
+
+void Links::drop_subscription(Peer& peer, std::uint32_t id) noexcept {
+  peer.far_subscriptions.erase(id);
+  {
+    const std::lock_guard lock{peer.remote->flag};
+    if (peer.remote->subscriptions.erase(id) == 0) return;
+    for (const auto& [name, sink] : peer.remote->topics) sink->remove(id);
+  }
+  host_.peer_unsubscribes(peer.info.id, id);
 }
 
 bool Links::subscribe_arrived(Peer& peer, const wire::Record& record) noexcept try {
@@ -134,8 +201,17 @@ bool Links::subscribe_arrived(Peer& peer, const wire::Record& record) noexcept t
     taken = Error{ErrorCode::too_large, "this peer has all the subscriptions it may have"};
   } else {
     if (!peer.far_subscriptions.insert(wanted->id).second) return false;
+    auto subscription = std::make_shared<FarSubscription>();
+    subscription->body = *wanted;
+    // Members of a group are chosen by who takes it; no one of them is waited for.
+    const Overflow overflow = wanted->queue.overflow;
+    subscription->waits = wanted->group.empty() && (overflow == Overflow::refuse || overflow == Overflow::block);
+    {
+      const std::lock_guard lock{peer.remote->flag};
+      peer.remote->subscriptions.insert_or_assign(wanted->id, std::move(subscription));
+    }
     taken = host_.peer_subscribes(peer.info.id, *wanted);
-    if (!taken) peer.far_subscriptions.erase(wanted->id);
+    if (!taken) drop_subscription(peer, wanted->id);
   }
   wire::Body why;
   if (!taken) why = wire::encode(taken.error());
@@ -172,7 +248,21 @@ bool Links::serve_arrived(Peer& peer, const wire::Record& record) noexcept {
     if (!valid(one.service, false)) return false;
   }
   host_.peer_serves(peer.info.id, *changes);
-  if (!peer.told.exchange(true)) host_.peer_told(peer.info.id);
+  if (peer.told.exchange(true)) return true;
+  // What it subscribed over an earlier connection and did not tell again is gone.
+  try {
+    std::vector<std::uint32_t> gone;
+    {
+      const std::lock_guard lock{peer.remote->flag};
+      for (const auto& [id, subscription] : peer.remote->subscriptions) {
+        if (!peer.far_subscriptions.contains(id)) gone.push_back(id);
+      }
+    }
+    for (const std::uint32_t id : gone) drop_subscription(peer, id);
+  } catch (...) {
+    return false;
+  }
+  host_.peer_told(peer.info.id);
   return true;
 }
 
@@ -187,115 +277,11 @@ bool Links::heartbeat_arrived(Peer& peer, const wire::Record& record) noexcept {
   const auto last = wire::decode_heartbeat(record.payload);
   if (!last) return false;
   for (const wire::LastNumberBody& one : *last) {
-    if (FarTopic* topic = find_name(peer, one.name, false)) skipped(peer, *topic, one.number + 1);
+    FarTopic* topic = peer.find_topic(one.name);
+    if (topic && one.number != UINT64_MAX) skipped(peer, *topic, one.number + 1);
     else raise(counters_.unknown_names);
   }
   return true;
-}
-
-bool Links::message_arrived(Peer& peer, const wire::Record& record) noexcept {
-  FarTopic* topic = find_name(peer, record.name, false);
-  if (!topic) return raise(counters_.unknown_names), true;
-  // The wire has the low half of the number; what is more than half a turn ahead lies behind.
-  const std::uint32_t ahead = record.number - static_cast<std::uint32_t>(topic->next);
-  if (ahead > UINT32_MAX / 2) return raise(counters_.stale_numbers), true;
-  const std::uint64_t number = topic->next + ahead;
-  skipped(peer, *topic, number);
-  wire::Meta meta;
-  if (!record.meta.empty()) {
-    auto decoded = wire::decode_meta(record.meta);
-    if (!decoded) return false;
-    meta = std::move(*decoded);
-  }
-  wire::Envelope* envelope = copy_in(peer, record, wire::Kind::message, topic->name, meta);
-  if (!envelope) return skipped(peer, *topic, number + 1), true;
-  topic->next = number + 1;
-  envelope->sequence = number;
-  envelope->sent_at = static_cast<std::int64_t>(record.mark);
-  host_.message_arrived(peer.info.id, *topic, envelope, (record.flags & wire::retained_flag) != 0);
-  return true;
-}
-
-bool Links::request_arrived(Peer& peer, const wire::Record& record) noexcept {
-  const auto refuse_it = [&](const Error& why) {
-    const wire::Body body = wire::encode(why);
-    static_cast<void>(peer.send_control({.type = RecordType::failure, .mark = record.mark, .payload = body}));
-    return true;
-  };
-  wire::Meta meta;
-  if (!record.meta.empty()) {
-    auto decoded = wire::decode_meta(record.meta);
-    if (!decoded) return false;
-    meta = std::move(*decoded);
-  }
-  const FarTopic* service = find_name(peer, record.name, true);
-  if (!service) {
-    raise(counters_.unknown_names);
-    return refuse_it({ErrorCode::malformed, "the request names no service"});
-  }
-  if (record.number != wire::remaining_in_meta) meta.remaining_ns = std::int64_t{record.number} * 1000;
-  if (meta.remaining_ns == 0) return refuse_it({ErrorCode::expired, "the deadline passed on the way"});
-  if (!peer.open_served(record.mark))
-    return refuse_it({ErrorCode::busy, "as many requests of this peer as may be are unanswered"});
-  wire::Envelope* envelope = copy_in(peer, record, wire::Kind::request, service->name, meta);
-  if (!envelope) {
-    peer.return_address()->fail(record.mark, {ErrorCode::no_memory, "the payload memory of the server is used up"});
-    return true;
-  }
-  peer.return_address()->ref();
-  envelope->extra->return_address = peer.return_address();
-  envelope->extra->correlation = record.mark;
-  host_.request_arrived(peer.info.id, envelope);
-  return true;
-}
-
-bool Links::answer_arrived(Peer& peer, const wire::Record& record) noexcept {
-  const Peer::Asker asker = peer.answered(record.mark);
-  if (!asker.address) return raise(counters_.stale_replies), true;
-  bool sound = true;
-  if (record.type == RecordType::failure) {
-    const auto why = wire::decode_failure(record.payload);
-    sound = why.has_value();
-    asker.address->fail(asker.correlation,
-                        why ? *why : Error{ErrorCode::malformed, Fate::maybe_executed, "the answer is no valid record"});
-  } else {
-    auto meta = record.meta.empty() ? std::optional<wire::Meta>{wire::Meta{}} : wire::decode_meta(record.meta);
-    sound = meta.has_value();
-    wire::Envelope* envelope = sound ? copy_in(peer, record, wire::Kind::reply, asker.service, *meta) : nullptr;
-    if (envelope) {
-      envelope->extra->correlation = asker.correlation;
-      asker.address->reply(asker.correlation, envelope);
-    } else if (sound) {
-      asker.address->fail(asker.correlation, {ErrorCode::no_memory, Fate::failed, "no payload memory for the reply"});
-    } else {
-      asker.address->fail(asker.correlation, {ErrorCode::malformed, Fate::failed, "the reply is no valid record"});
-    }
-  }
-  asker.address->unref();
-  return sound;
-}
-
-wire::Envelope* Links::copy_in(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name,
-                               wire::Meta& meta) noexcept {
-  static_assert(sizeof(wire::Extra) % wire::payload_alignment == 0, "the payload behind it begins aligned");
-  wire::Envelope* envelope = depot_.acquire(record.payload.size(), true, false);
-  const Headers* headers = nullptr;
-  if (envelope && meta.headers) headers = new (std::nothrow) Headers{std::move(*meta.headers)};
-  if (!envelope || (meta.headers && !headers)) {
-    raise(counters_.no_memory);
-    if (envelope) detail::release(envelope);
-    return nullptr;
-  }
-  std::byte* payload = envelope->block() + sizeof(wire::Extra);
-  if (!record.payload.empty()) std::memcpy(payload, record.payload.data(), record.payload.size());
-  envelope->payload = payload;
-  envelope->size = static_cast<std::uint32_t>(record.payload.size());
-  envelope->name = name;
-  envelope->kind = kind;
-  envelope->extra->headers = headers;
-  envelope->extra->peer = peer.name;
-  if (meta.remaining_ns >= 0) envelope->extra->deadline = clock_.now() + Duration{meta.remaining_ns};
-  return envelope;
 }
 
 }  // namespace midplane::inline v0::link

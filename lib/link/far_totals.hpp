@@ -10,18 +10,18 @@
 
 namespace midplane::inline v0::link {
 
-/// offered = sent + dropped + what waits in the peer's queue. `sent`: the transport has it; that it arrived is not known.
+/// offered = acknowledged + dropped + what waits here + what is on its way. Acknowledged: the peer's link took it.
 struct FarTotals {
   std::string peer;
   std::string name;
   std::string kind;  ///< "link" (a topic) or "link_service"
   std::atomic<std::uint64_t> offered{0};
-  std::atomic<std::uint64_t> sent{0};
+  std::atomic<std::uint64_t> acknowledged{0};
   std::atomic<std::uint64_t> refused{0};
   std::array<std::atomic<std::uint64_t>, drop_reasons> dropped{};
 
-  void drop(DropReason reason) noexcept {
-    dropped[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  void drop(DropReason reason, std::uint64_t messages = 1) noexcept {
+    dropped[static_cast<std::size_t>(reason)].fetch_add(messages, std::memory_order_relaxed);
   }
   static void raise(std::atomic<std::uint64_t>& counter) noexcept { counter.fetch_add(1, std::memory_order_relaxed); }
 };

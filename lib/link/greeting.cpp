@@ -25,7 +25,8 @@ void Links::say_hello(Peer& peer) noexcept {
   const wire::Body body = wire::encode(wire::Hello{options_.bus, options_.version_min, options_.version_max,
                                                    options_.frame_bytes_max(),
                                                    static_cast<std::uint32_t>(options_.requests_max),
-                                                   options_.heartbeat.count()});
+                                                   options_.heartbeat.count(), options_.window_bytes,
+                                                   options_.window_records, options_.away_keep.count()});
   static_cast<void>(peer.send_control({.type = wire::RecordType::hello, .payload = body}));
 }
 
@@ -52,9 +53,9 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   {
     const std::lock_guard lock{mutex_};
     peer.info.name = printable(hello->bus);
-    peer.name = memory_.intern(peer.info.name);
     if (hello->frame_bytes_max != 0)
-      peer.frame_bytes_max = std::min<std::size_t>(peer.frame_bytes_max, hello->frame_bytes_max);
+      peer.outgoing().frame_bytes_max = std::min<std::size_t>(peer.outgoing().frame_bytes_max, hello->frame_bytes_max);
+    peer.outgoing().window.set_bounds(hello->window_bytes, hello->window_records);
     if (!peer.info.dialled) peer.set_epoch(reader.head().epoch);
   }
   if (theirs == options_.incarnation) return refuse(peer, self_error);
@@ -69,6 +70,7 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   {
     const std::lock_guard lock{mutex_};
     other = linked(theirs);
+    this_stays = std::find(busy_.begin(), busy_.end(), theirs) == busy_.end();
     // Dialled by us, and theirs to us is still undecided: the one dialled by the smaller incarnation stays.
     if (other) this_stays = peer.info.dialled && other->phase == Phase::tentative && options_.incarnation < theirs;
     if (this_stays && other) other->phase = Phase::refusing;
@@ -113,9 +115,26 @@ void Links::note_refusal(Peer& peer, const Error& why) noexcept {
   arm();
 }
 
-void Links::establish(Peer& peer) noexcept {
+/// The remote behind this connection, known from an earlier one or new.
+std::shared_ptr<Remote> Links::remember(Peer& peer) {
+  const wire::Incarnation& incarnation = peer.info.incarnation;
+  auto& remote = remotes_[incarnation];
+  if (!remote) remote = std::make_shared<Remote>(incarnation, PeerId{++serials_given_}, ++series_given_);
+  remote->name = peer.info.name;
+  remote->interned = memory_.intern(peer.info.name);
+  remote->away_since = Instant::never();
+  remote->told_forgotten = false;
+  ++remote->links_so_far;
+  return remote;
+}
+
+void Links::establish(Peer& peer) noexcept try {
+  std::shared_ptr<Remote> before;
   {
     const std::lock_guard lock{mutex_};
+    const auto remote = remember(peer);
+    peer.adopt(remote);
+    peer.info.id = remote->id;
     peer.info.state = PeerState::up;
     peer.heartbeat_at = (clock_.now() + options_.heartbeat).nanoseconds;
     for (const auto& target : targets_) {
@@ -123,8 +142,25 @@ void Links::establish(Peer& peer) noexcept {
       target->state = PeerState::up;
       target->backoff.reset();
     }
+    // A bus of the same name that is away, seen for the last time before this one came: it was restarted.
+    for (const auto& [incarnation, one] : remotes_) {
+      if (remote->links_so_far == 1 && one != remote && one->name == remote->name && one->away_since != Instant::never())
+        before = one;
+    }
+    if (before) remotes_.erase(before->incarnation);
   }
+  if (before) forget(before, &peer.info);
   host_.peer_up(peer.info);
+  {
+    // From here on messages go to it, and what it missed while it was away is told.
+    const std::lock_guard flagged{peer.remote->flag};
+    if (peer.remote->forgotten) {
+      peer.remote->forgotten = false;
+      peer.remote->series = ++series_given_;
+    }
+    peer.remote->peer = &peer;
+    for (const auto& [name, sink] : peer.remote->topics) peer.name_again(*sink);
+  }
   {
     // From here on a new subscription is told at once, and those before are in the list: none is missed or told twice.
     const std::lock_guard lock{mutex_};
@@ -133,6 +169,8 @@ void Links::establish(Peer& peer) noexcept {
     announce(peer);
   }
   arm();
+} catch (...) {
+  drop_connection(peer, {ErrorCode::no_memory, "no memory for a new link"});
 }
 
 void Links::announce(Peer& peer) noexcept {

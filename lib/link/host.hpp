@@ -4,8 +4,10 @@
 /// the links). A call may use Links in turn. A peer's calls lie between its `peer_up` and its `peer_lost`.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <midplane/result.hpp>
 
@@ -14,7 +16,7 @@
 
 namespace midplane::inline v0::link {
 
-/// One connection to one peer; never used again.
+/// One other bus, as long as it is remembered; never used again.
 enum class PeerId : std::uint64_t { none = 0 };
 
 enum class PeerState : std::uint8_t {
@@ -38,19 +40,29 @@ struct PeerInfo {
 struct FarTopic {
   const wire::Name* name = nullptr;  ///< interned
   wire::FarType type;
-  bool service = false;
-  std::uint64_t next = 1;  ///< the number of the next message
+  std::uint64_t series = 0;  ///< the run of numbers that `next` belongs to
+  std::uint64_t next = 1;    ///< the number of the next message
+};
+
+/// How a message reaches this bus.
+struct Arrival {
+  std::span<const std::string> groups{};  ///< in which a member here was chosen
+  std::uint32_t only = 0;                 ///< a retained message: the one subscription of ours it is for
 };
 
 class Host {
  public:
   virtual void peer_up(const PeerInfo& peer) noexcept = 0;
+  /// The link ended. What the peer serves is gone; its subscriptions stay, and their sinks count on while it is away.
   virtual void peer_lost(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// It was away for too long, or came back as `successor`: nothing is kept of it.
+  virtual void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept = 0;
   /// A connection that was refused, by either side; no link came up.
   virtual void peer_refused(const PeerInfo& peer, const Error& why) noexcept = 0;
 
-  /// The peer wants messages. The host asks `Links::topic_sink` for each topic that matches, and puts those sinks into
-  /// its routes before it returns: then the peer is told that its subscription is confirmed. An error refuses it.
+  /// The peer wants messages. The host asks `Links::topic_sink` for each topic that matches, puts those sinks into its
+  /// routes and joins the subscription to them before it returns: then the peer is told that it is confirmed. An error
+  /// refuses it. After a reconnect the same ids come again.
   virtual Result<void> peer_subscribes(PeerId peer, const wire::SubscribeBody& subscription) noexcept = 0;
   virtual void peer_unsubscribes(PeerId peer, std::uint32_t id) noexcept = 0;
   /// Answers to a subscription of ours; `Links::readiness` says who is still to answer.
@@ -61,12 +73,22 @@ class Host {
   /// It has told all it subscribes and serves: `Links::settled` may have become true.
   virtual void peer_told(PeerId peer) noexcept = 0;
 
+  /// A topic has its name on this connection; its type, and the schema that came before it, can be judged.
+  virtual void topic_named(PeerId peer, const FarTopic& topic) noexcept = 0;
+  virtual void schema_arrived(PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept = 0;
+  /// The binary schema with this fingerprint, for a peer that asks; empty when it is not known.
+  virtual std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept = 0;
+  /// A subscription of theirs does not take a topic of ours, whose type does not agree.
+  virtual void schema_refused(PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept = 0;
+  /// From here on messages of the topic are for this subscription of ours.
+  virtual void subscription_joined(PeerId peer, const FarTopic& topic, std::uint32_t id) noexcept = 0;
   /// Takes over one reference. Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at
   /// a multiple of 16 and is not verified yet.
-  virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, bool retained) noexcept = 0;
+  virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, const Arrival& how) noexcept = 0;
   /// Takes over one reference. The extra carries the return address, whose reference belongs to the envelope.
   virtual void request_arrived(PeerId peer, wire::Envelope* request) noexcept = 0;
-  /// Messages `first` to `last` of the topic were lost on the way, in order with those that arrive.
+  /// Messages `first` to `last` of the topic were lost on the way, in order with those that arrive; 0: nobody knows how
+  /// many.
   virtual void gap(PeerId peer, const FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept = 0;
 
  protected:

@@ -16,6 +16,8 @@ namespace midplane::inline v0::link {
 inline constexpr std::size_t names_per_link_max = 65'536;
 inline constexpr std::size_t subscriptions_per_peer_max = 16'384;
 inline constexpr std::size_t connections_max = 1024;
+/// Peers that are away and remembered; beyond it the one that left first is forgotten.
+inline constexpr std::size_t away_max = 1024;
 /// Heartbeats without any frame after which a peer is lost, and which a greeting may take.
 inline constexpr int heartbeats_to_loss = 3;
 /// A refusal is on its way this long before the connection is ended by the side that refuses.
@@ -27,10 +29,11 @@ struct LinkOptions {
   std::string bus;
   wire::Incarnation incarnation{};
   std::size_t message_bytes_max = std::size_t{16} << 20;
-  std::size_t queue_messages_max = 1024;                  ///< data waiting for one peer
-  std::size_t queue_bytes_max = std::size_t{8} << 20;
+  std::uint64_t window_bytes = std::uint64_t{4} << 20;    ///< that a peer may have sent us beyond our last grant
+  std::uint32_t window_records = 65'536;
   std::size_t requests_max = 1024;                        ///< unanswered, per peer and direction
   Duration heartbeat = std::chrono::seconds{1};
+  Duration away_keep = std::chrono::seconds{60};          ///< for which numbers run on for a peer that is away
   Duration redial_min = std::chrono::milliseconds{50};
   Duration redial_max = std::chrono::seconds{5};
   std::uint16_t version_min = wire::wire_version;
@@ -51,6 +54,8 @@ struct LinkCounters {
   std::atomic<std::uint64_t> stale_replies{0};     ///< nobody waits for them any more
   std::atomic<std::uint64_t> no_memory{0};         ///< arrivals without room in the payload memory
   std::atomic<std::uint64_t> gaps{0};              ///< numbers that never arrived
+  std::atomic<std::uint64_t> unknown_gaps{0};      ///< times that an unknown number of messages never arrived
+  std::atomic<std::uint64_t> stale_grants{0};      ///< of a name that is not known
   std::atomic<std::uint64_t> refused{0};           ///< greetings refused, by either side
   std::atomic<std::uint64_t> lost{0};              ///< links that were up and ended
 };

@@ -176,33 +176,74 @@ std::shared_ptr<Peer> Links::linked(const wire::Incarnation& incarnation) const 
   return found == connections_.end() ? nullptr : *found;
 }
 
-std::shared_ptr<FarTotals> Links::totals_of(const Peer& peer, std::string_view name, const char* kind) {
-  auto& totals = totals_[{peer.info.name, kind, std::string{name}}];
+std::shared_ptr<Remote> Links::remote_of(PeerId id) const noexcept {
+  const auto found = std::find_if(remotes_.begin(), remotes_.end(), [&](const auto& one) { return one.second->id == id; });
+  return found == remotes_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<FarTotals> Links::totals_of(std::string_view peer, std::string_view name, const char* kind) {
+  auto& totals = totals_[{std::string{peer}, kind, std::string{name}}];
   if (!totals) {
     totals = std::make_shared<FarTotals>();
-    totals->peer = peer.info.name;
+    totals->peer = peer;
     totals->name = name;
     totals->kind = kind;
   }
   return totals;
 }
 
-Result<std::shared_ptr<TopicSink>> Links::topic_sink(PeerId id, std::string_view topic, const TypeInfo& type) noexcept {
+Result<std::shared_ptr<wire::TopicSink>> Links::topic_sink(PeerId id, std::string_view topic, const TypeInfo& type) noexcept {
   try {
-    std::shared_ptr<Peer> peer;
-    std::shared_ptr<FarTotals> totals;
-    {
-      const std::lock_guard lock{mutex_};
-      peer = peer_of(id);
-      if (!peer) return Error{ErrorCode::peer_lost, "this peer is not linked any more"};
-      if (auto sink = peer->find_topic(topic)) return sink;
-      totals = totals_of(*peer, topic, "link");
-    }
-    wire::NameBody body{0, false, std::string{topic}, {std::string{type.name}, type.fingerprint}};
-    return peer->topic_sink(body, std::move(totals));
+    const std::lock_guard lock{mutex_};
+    const auto remote = remote_of(id);
+    if (!remote) return Error{ErrorCode::peer_lost, "this peer is not remembered any more"};
+    auto totals = totals_of(remote->name, topic, "link");
+    const std::lock_guard flagged{remote->flag};
+    if (remote->forgotten) return Error{ErrorCode::peer_lost, "this peer is not remembered any more"};
+    auto& place = remote->topics[std::string{topic}];
+    if (!place) place = std::make_shared<FarTopicSink>(remote, std::move(totals), std::string{topic}, type, clock_);
+    return std::shared_ptr<wire::TopicSink>{place};
   } catch (...) {
     return no_memory_error;
   }
+}
+
+void Links::grant_subscription(PeerId id, std::uint32_t subscription, std::uint64_t messages, std::uint64_t bytes) noexcept {
+  std::shared_ptr<Peer> peer;
+  {
+    const std::lock_guard lock{mutex_};
+    peer = peer_of(id);
+  }
+  if (peer)
+    static_cast<void>(peer->send_control({.type = wire::RecordType::subscription_grant,
+                                          .name = subscription,
+                                          .number = static_cast<std::uint32_t>(messages),
+                                          .mark = bytes}));
+}
+
+void Links::refuse_schema(PeerId id, std::uint32_t subscription, const FarTopic& topic, const Error& why) noexcept {
+  std::shared_ptr<Peer> peer;
+  {
+    const std::lock_guard lock{mutex_};
+    peer = peer_of(id);
+  }
+  if (!peer) return;
+  std::uint32_t name = 0;
+  for (std::size_t i = 0; i < peer->far_names.size(); ++i) {
+    if (peer->far_names[i].topic == &topic) name = static_cast<std::uint32_t>(i + 1);
+  }
+  const wire::Body body = wire::encode(why);
+  static_cast<void>(peer->send_control(
+      {.type = wire::RecordType::schema_refused, .name = name, .mark = subscription, .payload = body}));
+}
+
+void Links::want_schema(PeerId id, std::uint64_t fingerprint) noexcept {
+  std::shared_ptr<Peer> peer;
+  {
+    const std::lock_guard lock{mutex_};
+    peer = peer_of(id);
+  }
+  if (peer) static_cast<void>(peer->send_control({.type = wire::RecordType::schema_wanted, .mark = fingerprint}));
 }
 
 Result<std::shared_ptr<ServiceSink>> Links::service_sink(PeerId id, std::string_view service) noexcept {
@@ -214,7 +255,7 @@ Result<std::shared_ptr<ServiceSink>> Links::service_sink(PeerId id, std::string_
       peer = peer_of(id);
       if (!peer) return Error{ErrorCode::peer_lost, "this peer is not linked any more"};
       if (auto sink = peer->find_service(service)) return sink;
-      totals = totals_of(*peer, service, "link_service");
+      totals = totals_of(peer->info.name, service, "link_service");
     }
     return peer->service_sink(wire::NameBody{0, true, std::string{service}, {}}, std::move(totals));
   } catch (...) {
@@ -256,10 +297,12 @@ std::vector<SinkStats> Links::stats() const {
   std::vector<SinkStats> all;
   for (const auto& [key, totals] : totals_) {
     std::uint64_t waiting = 0;
-    for (const auto& peer : connections_) waiting += peer->waiting(*totals);
+    for (const auto& [incarnation, remote] : remotes_) {
+      const std::lock_guard flagged{remote->flag};
+      const auto sink = remote->topics.find(totals->name);
+      if (sink != remote->topics.end() && &sink->second->totals() == totals.get()) waiting += sink->second->waiting();
+    }
     all.push_back(stats_of(*totals, waiting));
-    all.back().queue_messages_max = options_.queue_messages_max;
-    all.back().queue_bytes_max = options_.queue_bytes_max;
   }
   return all;
 }
@@ -307,6 +350,12 @@ void Links::stop() noexcept {
   // Nobody adds a port or a connection any more.
   for (const auto& port : ports_) port->transport->stop();
   end_connections(nullptr, closed_error);
+  std::map<wire::Incarnation, std::shared_ptr<Remote>> remotes;
+  {
+    const std::lock_guard lock{mutex_};
+    remotes.swap(remotes_);
+  }
+  for (const auto& [incarnation, remote] : remotes) forget(remote, nullptr);
   for (const auto& port : ports_) {
     const std::lock_guard lock{port->mutex};
     port->connections.clear();

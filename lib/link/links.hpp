@@ -22,10 +22,12 @@
 #include <midplane/stats.hpp>
 
 #include "link/backoff.hpp"
-#include "link/far_sinks.hpp"
+#include "link/far_topic_sink.hpp"
 #include "link/host.hpp"
 #include "link/link_options.hpp"
 #include "link/peer.hpp"
+#include "link/remote.hpp"
+#include "link/service_sink.hpp"
 #include "wire/frame_bodies.hpp"
 #include "wire/payload_memory.hpp"
 
@@ -59,10 +61,16 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   Result<void> add_service(const wire::OfferedBody& service) noexcept;
   void remove_service(std::string_view service) noexcept;
 
-  /// The one sink of a topic at a peer that is up. Call it while the peer subscribes, or when a publisher comes later.
-  Result<std::shared_ptr<TopicSink>> topic_sink(PeerId peer, std::string_view topic, const TypeInfo& type) noexcept;
+  /// The one sink of a topic at a peer that is remembered; `type` lives as long as the program.
+  Result<std::shared_ptr<wire::TopicSink>> topic_sink(PeerId peer, std::string_view topic, const TypeInfo& type) noexcept;
   /// The one sink of a service at a peer that is up.
   Result<std::shared_ptr<ServiceSink>> service_sink(PeerId peer, std::string_view service) noexcept;
+  /// Tells a peer what has left the queue of a waiting subscription of ours since it was confirmed.
+  void grant_subscription(PeerId peer, std::uint32_t id, std::uint64_t messages, std::uint64_t bytes) noexcept;
+  /// Tells a peer that a subscription of ours does not take this topic of it.
+  void refuse_schema(PeerId peer, std::uint32_t id, const FarTopic& topic, const Error& why) noexcept;
+  /// Asks a peer for a binary schema: `Host::schema_arrived` follows.
+  void want_schema(PeerId peer, std::uint64_t fingerprint) noexcept;
 
   /// Configured peers, in any state, then those that dialled us and are up.
   [[nodiscard]] std::vector<PeerInfo> peers() const;
@@ -121,8 +129,8 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   void tell_all(const wire::Record& record) noexcept;
   [[nodiscard]] std::shared_ptr<Peer> peer_of(PeerId id) const noexcept;
   [[nodiscard]] std::shared_ptr<Peer> linked(const wire::Incarnation& incarnation) const noexcept;
-  [[nodiscard]] bool settled_locked() const noexcept;
-  std::shared_ptr<FarTotals> totals_of(const Peer& peer, std::string_view name, const char* kind);
+  [[nodiscard]] std::shared_ptr<Remote> remote_of(PeerId id) const noexcept;
+  std::shared_ptr<FarTotals> totals_of(std::string_view peer, std::string_view name, const char* kind);
 
   // greeting.cpp: from `up` to the first frames that tell what each side wants
   void greet(Peer& peer, wire::FrameReader& reader, const wire::Record& first) noexcept;
@@ -132,6 +140,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   void note_refusal(Peer& peer, const Error& why) noexcept;
   void establish(Peer& peer) noexcept;
   void announce(Peer& peer) noexcept;
+  std::shared_ptr<Remote> remember(Peer& peer);
 
   // arrivals.cpp: frames of a peer
   void receive(Peer& peer, std::span<const std::byte> frame) noexcept;
@@ -142,18 +151,31 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   bool subscription_answered(Peer& peer, const wire::Record& record) noexcept;
   bool serve_arrived(Peer& peer, const wire::Record& record) noexcept;
   bool heartbeat_arrived(Peer& peer, const wire::Record& record) noexcept;
-  bool message_arrived(Peer& peer, const wire::Record& record) noexcept;
-  bool request_arrived(Peer& peer, const wire::Record& record) noexcept;
-  bool answer_arrived(Peer& peer, const wire::Record& record) noexcept;
-  wire::Envelope* copy_in(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name,
-                          wire::Meta& meta) noexcept;
+  bool schema_refused(Peer& peer, const wire::Record& record) noexcept;
+  void drop_subscription(Peer& peer, std::uint32_t id) noexcept;
   void skipped(Peer& peer, FarTopic& topic, std::uint64_t up_to) noexcept;
+
+  // payloads.cpp: records with a user's payload, whole or in pieces
+  bool payload_arrived(Peer& peer, const wire::Record& record) noexcept;
+  bool piece_arrived(Peer& peer, const wire::Record& record, wire::Meta meta) noexcept;
+  bool complete(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool message_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool request_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool reply_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool item_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool failure_arrived(Peer& peer, const wire::Record& record) noexcept;
+  wire::Envelope* acquire(std::size_t bytes) noexcept;
+  wire::Envelope* fill(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name, wire::Meta& meta,
+                       wire::Envelope* assembled) noexcept;
 
   // upkeep.cpp: dialling, heartbeats, ends
   Result<void> dial(Target& target) noexcept;
   void dial_later(Target& target) noexcept;
   void ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept;
   void fire() noexcept override;
+  void forget(const std::shared_ptr<Remote>& remote, const PeerInfo* successor) noexcept;
+  [[nodiscard]] std::shared_ptr<Remote> too_many_away() const noexcept;
+  void replaced(const Peer& peer) noexcept;
   void arm() noexcept;
   [[nodiscard]] Instant next_due() const noexcept;
 
@@ -170,11 +192,14 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   bool stopped_ = false;
   bool armed_ = false;
   std::shared_ptr<Links> keep_;  ///< while the timer is started
-  std::uint64_t peers_given_ = 0;
+  std::uint64_t serials_given_ = 0;           ///< of connections and remotes
+  std::atomic<std::uint64_t> series_given_{0};  ///< of numbers
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Target>> targets_;
   std::vector<std::string> listening_;
   std::vector<std::shared_ptr<Peer>> connections_;  ///< all, in any phase
+  std::map<wire::Incarnation, std::shared_ptr<Remote>> remotes_;
+  std::vector<wire::Incarnation> busy_;  ///< the host is being told that they are lost or forgotten
   std::map<std::uint32_t, Subscription> subscriptions_;
   std::map<std::string, wire::OfferedBody, std::less<>> services_;
   std::map<std::tuple<std::string, std::string, std::string>, std::shared_ptr<FarTotals>> totals_;

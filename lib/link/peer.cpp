@@ -1,146 +1,215 @@
 #include "link/peer.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
-#include "link/far_sinks.hpp"
+#include "link/far_topic_sink.hpp"
 #include "link/peer_return.hpp"
+#include "link/service_sink.hpp"
 
 namespace midplane::inline v0::link {
 
-Peer::Peer(Transport& transport_used, ConnectionId connection_id, const LinkOptions& options, Clock& clock) noexcept
+Peer::Peer(Transport& transport_used, ConnectionId connection_id, std::uint64_t given, const LinkOptions& options,
+           Clock& clock)
     : transport{transport_used},
       connection{connection_id},
-      frame_bytes_max{options.frame_bytes_max()},
+      serial{given},
+      remote{std::make_shared<Remote>(wire::Incarnation{}, PeerId::none, 0)},
       heard_at{clock.now().nanoseconds},
       heartbeat_at{(clock.now() + options.heartbeat).nanoseconds},
       options_{options},
-      clock_{clock} {
-  // A greeting is written in the oldest words we speak; every other version repeats its layout.
-  head_.version = options.version_min;
-  head_.incarnation = options.incarnation;
-}
+      clock_{clock},
+      outgoing_{transport_used, connection_id, options, clock},
+      intake_{options.window_bytes, options.window_records} {}
 
 Peer::~Peer() {
   if (returns_) returns_->unref();
 }
 
-bool Peer::room_for(std::size_t frame_bytes) const noexcept {
-  return queued_messages_ < options_.queue_messages_max && queued_bytes_ + frame_bytes <= options_.queue_bytes_max;
-}
-
-Put Peer::put(const wire::Record& record, FarTotals* totals, std::uint64_t request, bool bounded) noexcept {
-  if (!open_) return Put::gone;
-  // Frames leave in the order they were offered: behind one that waits, all wait.
-  if (bounded && !queue_.empty() && !room_for(record.payload.size())) return Put::full;
-  builder_.begin(head_);
-  if (record.payload.size() > frame_bytes_max) return Put::too_large;
-  if (!builder_.add(record)) return Put::no_memory;
-  if (builder_.bytes() > frame_bytes_max) return Put::too_large;
-  const std::span<const std::byte> frame = builder_.finish();
-  if (queue_.empty()) {
-    const Sent sent = transport.send(connection, frame);
-    if (sent == Sent::taken) return Put::sent;
-    if (sent == Sent::gone) return Put::gone;
-  }
-  if (bounded ? !room_for(frame.size()) : control_bytes_ + frame.size() > control_bytes_max) return Put::full;
-  try {
-    queue_.push_back({wire::Body(frame.begin(), frame.end()), totals, request, bounded});
-  } catch (...) {
-    return Put::no_memory;
-  }
-  (bounded ? queued_bytes_ : control_bytes_) += frame.size();
-  if (bounded) ++queued_messages_;
-  return Put::waiting;
-}
-
-void Peer::forget_waiting(const Waiting& waiting) noexcept {
-  (waiting.bounded ? queued_bytes_ : control_bytes_) -= waiting.frame.size();
-  if (waiting.bounded) --queued_messages_;
-}
-
-bool Peer::send_control(const wire::Record& record) noexcept {
-  Put put_to{};
-  {
-    const std::lock_guard lock{flag_};
-    put_to = put(record, nullptr, 0, false);
-  }
-  if (put_to == Put::sent || put_to == Put::waiting) return true;
+bool Peer::send_locked(const wire::Record& record) noexcept {
+  const Put put = open_ ? outgoing_.control(record) : Put::gone;
+  if (put == Put::sent) return true;
   // Control that can not be kept leaves the two sides with different ideas of the link: better none. Not ended here,
   // because `disconnect` must not be called under the locks that a caller may hold.
-  if (put_to != Put::gone) doomed = true;
+  if (put != Put::gone) doomed = true;
   return false;
 }
 
-void Peer::writable() noexcept {
-  const std::lock_guard lock{flag_};
-  while (open_ && !queue_.empty()) {
-    Waiting& first = queue_.front();
-    if (transport.send(connection, first.frame) != Sent::taken) return;
-    if (first.totals) FarTotals::raise(first.totals->sent);
-    if (first.request != 0) {
-      if (const auto asker = asked_.find(first.request); asker != asked_.end()) asker->second.left = true;
+bool Peer::send_control(const wire::Record& record) noexcept {
+  const std::lock_guard lock{remote->flag};
+  return send_locked(record);
+}
+
+void Peer::pump() noexcept {
+  auto& waiting = remote->waiting;
+  while (!waiting.empty()) {
+    // The oldest first over all topics, so that a Publisher's order holds; a topic whose subscriber has no room is
+    // passed over.
+    bool moved = false;
+    for (auto next = waiting.begin(); next != waiting.end();) {
+      FarTopicSink& sink = *next->second;
+      const auto after = std::next(next);
+      const std::uint64_t up_to = after == waiting.end() ? UINT64_MAX : after->first;
+      const std::size_t before = sink.waiting();
+      const bool all = sink.pump(*this, up_to);
+      moved |= sink.waiting() != before;
+      if (all && moved) break;  // the order has changed: begin anew
+      if (!outgoing_.has_room(1)) return;
+      if (moved) break;
+      next = after;
     }
-    forget_waiting(first);
-    queue_.pop_front();
+    if (!moved) return;
   }
+}
+
+namespace {
+/// Runs without the flag what was collected under it.
+void run_all(std::vector<Function<void()>>& ready) noexcept {
+  for (auto& one : ready) one();
+}
+}  // namespace
+
+bool Peer::may_send_item(const Served& served, std::size_t bytes) const noexcept {
+  return served.sent_items - served.taken_items < served.stream_items && outgoing_.has_room(bytes);
+}
+
+void Peer::collect_writable(std::vector<Function<void()>>& ready) noexcept {
+  if (streams_waiting_ == 0) return;
+  for (auto& [request, served] : served_) {
+    if (!served.writable || !may_send_item(served, 1)) continue;
+    ready.push_back(std::move(served.writable));
+    served.writable = nullptr;
+    --streams_waiting_;
+  }
+}
+
+void Peer::writable() noexcept {
+  std::vector<Function<void()>> ready;
+  {
+    const std::lock_guard lock{remote->flag};
+    if (!open_) return;
+    outgoing_.writable();
+    pump();
+    collect_writable(ready);
+    if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+  }
+  run_all(ready);
+}
+
+void Peer::granted(std::uint64_t bytes, std::uint32_t records) noexcept {
+  std::vector<Function<void()>> ready;
+  {
+    const std::lock_guard lock{remote->flag};
+    if (!open_) return;
+    outgoing_.granted(bytes, records);
+    pump();
+    collect_writable(ready);
+    if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+  }
+  run_all(ready);
+}
+
+void Peer::subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint32_t messages) noexcept {
+  const std::lock_guard lock{remote->flag};
+  const auto found = remote->subscriptions.find(id);
+  if (!open_ || found == remote->subscriptions.end()) return;
+  FarSubscription& one = *found->second;
+  // Positions only grow; more than was sent is never taken.
+  const std::uint32_t news = messages - static_cast<std::uint32_t>(one.taken_messages);
+  if (news <= one.sent_messages - one.taken_messages) one.taken_messages += news;
+  if (bytes > one.taken_bytes) one.taken_bytes = std::min(bytes, one.sent_bytes);
+  pump();
+  if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+}
+
+void Peer::items_granted(std::uint64_t request, std::uint32_t items) noexcept {
+  std::vector<Function<void()>> ready;
+  {
+    const std::lock_guard lock{remote->flag};
+    const auto found = served_.find(request);
+    if (found == served_.end()) return;
+    Served& served = found->second;
+    const std::uint32_t news = items - static_cast<std::uint32_t>(served.taken_items);
+    if (news <= served.sent_items - served.taken_items) served.taken_items += news;
+    collect_writable(ready);
+  }
+  run_all(ready);
+}
+
+void Peer::grant_locked() noexcept {
+  intake_.tell();
+  send_locked({.type = wire::RecordType::grant,
+               .number = static_cast<std::uint32_t>(intake_.records()),
+               .mark = intake_.bytes()});
+}
+
+void Peer::took(std::size_t bytes, std::uint32_t data_records, bool wants_grant) noexcept {
+  intake_.took(bytes, data_records);
+  if (!wants_grant && !intake_.is_due()) return;
+  const std::lock_guard lock{remote->flag};
+  grant_locked();
 }
 
 void Peer::heartbeat() noexcept {
   try {
-    const std::lock_guard lock{flag_};
-    // What waits is itself a sign of life when it leaves, and the transport takes nothing now.
-    if (!open_ || !queue_.empty()) return;
+    const std::lock_guard lock{remote->flag};
+    if (!open_) return;
     std::vector<wire::LastNumberBody> last;
+    std::vector<FarTopicSink*> again;
     last.reserve(offered_since_heartbeat_.size());
-    for (TopicSink* sink : offered_since_heartbeat_) {
-      last.push_back({sink->name_, sink->number_});
-      sink->noted_ = false;
+    for (FarTopicSink* sink : offered_since_heartbeat_) {
+      const std::uint64_t settled = sink->last_settled(*this);
+      if (settled != 0 && sink->name_on(*this) != 0) last.push_back({sink->name_on(*this), settled});
+      // What still waits is told with the next one.
+      sink->noted_ = settled != sink->number_;
+      if (sink->noted_) again.push_back(sink);
     }
-    offered_since_heartbeat_.clear();
+    offered_since_heartbeat_.swap(again);
     const wire::Body body = wire::encode(std::span<const wire::LastNumberBody>{last});
-    static_cast<void>(put({.type = wire::RecordType::heartbeat, .payload = body}, nullptr, 0, false));
+    send_locked({.type = wire::RecordType::heartbeat, .payload = body});
+    if (intake_.has_news()) grant_locked();
   } catch (...) {
     // Without memory this one is left out; two more may be missed.
   }
 }
 
 bool Peer::idle() noexcept {
-  const std::lock_guard lock{flag_};
-  return queue_.empty();
-}
-
-std::uint64_t Peer::waiting(const FarTotals& totals) noexcept {
-  const std::lock_guard lock{flag_};
-  std::uint64_t count = 0;
-  for (const Waiting& one : queue_) count += one.totals == &totals ? 1 : 0;
-  return count;
+  const std::lock_guard lock{remote->flag};
+  return outgoing_.is_idle() && remote->waiting.empty();
 }
 
 void Peer::end(const Error& why, DropReason reason) noexcept {
-  std::deque<Waiting> queue;
-  std::map<std::string, std::shared_ptr<TopicSink>, std::less<>> topics;
   std::map<std::string, std::shared_ptr<ServiceSink>, std::less<>> services;
   std::unordered_map<std::uint64_t, Asker> asked;
   std::unordered_map<std::uint64_t, Served> served;
+  std::uint64_t given = 0;
   {
-    const std::lock_guard lock{flag_};
+    const std::lock_guard lock{remote->flag};
     open_ = false;
-    queue.swap(queue_);
-    topics.swap(topics_);
     services.swap(services_);
     asked.swap(asked_);
     served.swap(served_);
+    for (FarTopicSink* sink : offered_since_heartbeat_) sink->noted_ = false;
     offered_since_heartbeat_.clear();
-    for (const Waiting& one : queue) {
-      if (one.totals) one.totals->drop(reason);
+    if (remote->peer == this) {
+      remote->peer = nullptr;
+      // Nothing waits for a peer that is away.
+      for (const auto& [name, sink] : remote->topics) sink->drop_waiting(reason);
     }
+    given = outgoing_.given_bytes();
+    for (auto& [request, asker] : asked) {
+      if (outgoing_.take_back(request)) asker.packed_at = UINT64_MAX;
+    }
+    outgoing_.end(reason);
+    remote->room.wake_all();
   }
   for (const auto& [request, asker] : asked) {
-    asker.address->fail(asker.correlation, why.with_fate(asker.left ? Fate::maybe_executed : Fate::not_started));
+    asker.address->fail(asker.correlation, why.with_fate(asker.packed_at > given ? Fate::not_started : Fate::maybe_executed));
     asker.address->unref();
   }
   for (auto& [request, one] : served) {
+    if (one.writable) one.writable();
     if (one.gave_up) one.gave_up();
   }
 }
@@ -151,34 +220,47 @@ Result<std::uint32_t> Peer::assign(wire::NameBody given) noexcept {
   given.id = names_given_ + 1;
   const wire::Body body = wire::encode(given);
   if (body.empty()) return Error{ErrorCode::no_memory, "no memory for a name of the link"};
-  const Put put_to = put({.type = wire::RecordType::names, .payload = body}, nullptr, 0, false);
-  if (put_to == Put::gone) return Error{ErrorCode::peer_lost, "the connection has ended"};
-  if (put_to != Put::sent && put_to != Put::waiting) return Error{ErrorCode::no_memory, "no memory for a name of the link"};
+  if (!send_locked({.type = wire::RecordType::names, .payload = body}))
+    return Error{ErrorCode::peer_lost, "the connection has ended"};
   return ++names_given_;
 }
 
-Result<std::shared_ptr<TopicSink>> Peer::topic_sink(const wire::NameBody& topic,
-                                                    std::shared_ptr<FarTotals> totals) noexcept {
-  try {
-    const std::lock_guard lock{flag_};
-    if (const auto found = topics_.find(topic.text); found != topics_.end()) return found->second;
-    // Room first: a name that was told but has no sink would be given twice.
-    offered_since_heartbeat_.reserve(topics_.size() + 1);
-    auto& place = topics_[topic.text];
-    auto id = assign(topic);
-    if (id) place = std::make_shared<TopicSink>(shared_from_this(), std::move(totals), *id);
-    if (place) return place;
-    topics_.erase(topic.text);
-    return std::move(id).error();
-  } catch (...) {
-    return Error{ErrorCode::no_memory, "no memory for a far topic"};
+bool Peer::name_topic(FarTopicSink& sink, std::uint64_t next) noexcept try {
+  const TypeInfo& type = sink.type_;
+  // Who subscribes with another type gets the schema with the name, and can judge at once.
+  const bool differs = std::any_of(sink.subscriptions_.begin(), sink.subscriptions_.end(), [&type](const auto& one) {
+    return one->body.type.fingerprint != 0 && one->body.type.fingerprint != type.fingerprint;
+  });
+  if (differs && type.fingerprint != 0 && schemas_told_.insert(type.fingerprint).second) {
+    send_locked({.type = wire::RecordType::schema,
+                 .mark = type.fingerprint,
+                 .payload = type.bfbs});
   }
+  offered_since_heartbeat_.reserve(remote->topics.size() + 1);
+  const auto id = assign({0, false, sink.topic_, {std::string{type.name}, type.fingerprint}, next, remote->series});
+  if (!id) return false;
+  sink.name_ = *id;
+  sink.named_on_ = serial;
+  return true;
+} catch (...) {
+  return false;
+}
+
+void Peer::name_again(FarTopicSink& sink) noexcept {
+  if (sink.number_ != 0) static_cast<void>(name_topic(sink, sink.number_ + 1));
+}
+
+bool Peer::note_offered(FarTopicSink& sink) noexcept try {
+  offered_since_heartbeat_.push_back(&sink);
+  return true;
+} catch (...) {
+  return false;
 }
 
 Result<std::shared_ptr<ServiceSink>> Peer::service_sink(const wire::NameBody& service,
                                                         std::shared_ptr<FarTotals> totals) noexcept {
   try {
-    const std::lock_guard lock{flag_};
+    const std::lock_guard lock{remote->flag};
     if (const auto found = services_.find(service.text); found != services_.end()) return found->second;
     auto& place = services_[service.text];
     auto id = assign(service);
@@ -191,20 +273,14 @@ Result<std::shared_ptr<ServiceSink>> Peer::service_sink(const wire::NameBody& se
   }
 }
 
-std::shared_ptr<TopicSink> Peer::find_topic(std::string_view text) noexcept {
-  const std::lock_guard lock{flag_};
-  const auto found = topics_.find(text);
-  return found == topics_.end() ? nullptr : found->second;
-}
-
 std::shared_ptr<ServiceSink> Peer::find_service(std::string_view text) noexcept {
-  const std::lock_guard lock{flag_};
+  const std::lock_guard lock{remote->flag};
   const auto found = services_.find(text);
   return found == services_.end() ? nullptr : found->second;
 }
 
 Peer::Asker Peer::answered(std::uint64_t request) noexcept {
-  const std::lock_guard lock{flag_};
+  const std::lock_guard lock{remote->flag};
   const auto found = asked_.find(request);
   if (found == asked_.end()) return {};
   const Asker asker = found->second;
@@ -212,12 +288,23 @@ Peer::Asker Peer::answered(std::uint64_t request) noexcept {
   return asker;
 }
 
-bool Peer::open_served(std::uint64_t request) noexcept {
+Peer::Asker Peer::item_arrived(std::uint64_t request, std::uint32_t number) noexcept {
+  const std::lock_guard lock{remote->flag};
+  const auto found = asked_.find(request);
+  if (found == asked_.end() || !found->second.is_stream || number != static_cast<std::uint32_t>(found->second.items + 1)) return {};
+  ++found->second.items;
+  found->second.address->ref();
+  return found->second;
+}
+
+bool Peer::open_served(std::uint64_t request, std::uint32_t stream_items) noexcept {
   try {
-    const std::lock_guard lock{flag_};
+    const std::lock_guard lock{remote->flag};
     if (!open_ || served_.size() >= options_.requests_max) return false;
     if (!returns_) returns_ = new PeerReturn{weak_from_this()};
-    return served_.try_emplace(request).second;
+    Served served;
+    served.stream_items = stream_items;
+    return served_.try_emplace(request, std::move(served)).second;
   } catch (...) {
     return false;
   }
@@ -225,14 +312,21 @@ bool Peer::open_served(std::uint64_t request) noexcept {
 
 void Peer::cancel_served(std::uint64_t request) noexcept {
   Function<void()> gave_up;
+  Function<void()> writable;
   {
-    const std::lock_guard lock{flag_};
+    const std::lock_guard lock{remote->flag};
     const auto found = served_.find(request);
     if (found == served_.end()) return;
     found->second.cancelled = true;
     gave_up = std::move(found->second.gave_up);
+    if (found->second.writable) {
+      writable = std::move(found->second.writable);
+      found->second.writable = nullptr;
+      --streams_waiting_;
+    }
   }
   if (gave_up) gave_up();
+  if (writable) writable();
 }
 
 }  // namespace midplane::inline v0::link

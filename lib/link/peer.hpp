@@ -1,13 +1,12 @@
 #pragma once
-/// One connection and the bus at its other end: the sending side. Whoever has something to say packs it into one frame
-/// and gives it to the transport itself, under the peer's flag; only when the transport is full does a frame wait here.
+/// One connection to one remote bus: who is there, what leaves, which requests are open in both directions. The sending
+/// side is guarded by the remote's flag, which a new connection shares with the one before.
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,17 +14,19 @@
 
 #include <midplane/extend/clock.hpp>
 #include <midplane/extend/transport.hpp>
+#include <midplane/schema.hpp>
 
-#include "base/flag.hpp"
+#include "link/assembly.hpp"
 #include "link/far_totals.hpp"
 #include "link/host.hpp"
 #include "link/link_options.hpp"
+#include "link/outgoing.hpp"
+#include "link/remote.hpp"
 #include "wire/frame.hpp"
 #include "wire/return_address.hpp"
 
 namespace midplane::inline v0::link {
 
-class TopicSink;
 class ServiceSink;
 class PeerReturn;
 
@@ -38,12 +39,10 @@ enum class Phase : std::uint8_t {
   ended,
 };
 
-/// What became of a record.
-enum class Put : std::uint8_t { sent, waiting, full, too_large, no_memory, gone };
-
 class Peer : public std::enable_shared_from_this<Peer> {
  public:
-  Peer(Transport& transport, ConnectionId connection, const LinkOptions& options, Clock& clock) noexcept;
+  /// `serial` is never used again by the same bus.
+  Peer(Transport& transport, ConnectionId connection, std::uint64_t serial, const LinkOptions& options, Clock& clock);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -51,45 +50,64 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Any thread; each takes the flag.
   /// Control is never dropped: it waits beyond the bounds of data. False when the connection is gone.
   bool send_control(const wire::Record& record) noexcept;
-  /// The sink of a topic or service; the same one for the same name as long as the connection lives.
-  Result<std::shared_ptr<TopicSink>> topic_sink(const wire::NameBody& topic, std::shared_ptr<FarTotals> totals) noexcept;
-  Result<std::shared_ptr<ServiceSink>> service_sink(const wire::NameBody& service,
-                                                    std::shared_ptr<FarTotals> totals) noexcept;
-  [[nodiscard]] std::shared_ptr<TopicSink> find_topic(std::string_view name) noexcept;
+  /// The sink of a service; the same one for the same name as long as the connection lives.
+  Result<std::shared_ptr<ServiceSink>> service_sink(const wire::NameBody& service, std::shared_ptr<FarTotals> totals) noexcept;
   [[nodiscard]] std::shared_ptr<ServiceSink> find_service(std::string_view name) noexcept;
   void writable() noexcept;
+  void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
+  void subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint32_t messages) noexcept;
+  void items_granted(std::uint64_t request, std::uint32_t items) noexcept;
+  /// `grant`: what was taken since the last one is told too.
   void heartbeat() noexcept;
   [[nodiscard]] bool idle() noexcept;
-  /// Data waiting for one name, counted in the queue itself.
-  [[nodiscard]] std::uint64_t waiting(const FarTotals& totals) noexcept;
-  /// Ends the sending side: what waits is counted under `reason`, who waits is told `why`.
+  /// Ends the sending side: what is not known to have arrived is counted under `reason`, who waits is told `why`.
   void end(const Error& why, DropReason reason) noexcept;
+  /// The frame just acted on: tells the peer when it is time.
+  void took(std::size_t bytes, std::uint32_t data_records, bool wants_grant) noexcept;
+
+  // With the flag held.
+  bool send_locked(const wire::Record& record) noexcept;
+  [[nodiscard]] Outgoing& outgoing() noexcept { return outgoing_; }
+  [[nodiscard]] std::size_t message_bytes_max() const noexcept { return outgoing_.frame_bytes_max - wire::frame_overhead_max; }
+  /// Gives the topic its small id on this connection; `next`: the number of its next message.
+  bool name_topic(FarTopicSink& sink, std::uint64_t next) noexcept;
+  /// After a reconnect: the number of its next message tells what was missed.
+  void name_again(FarTopicSink& sink) noexcept;
+  /// Lists it for the next heartbeat.
+  bool note_offered(FarTopicSink& sink) noexcept;
+  /// Packs what waits, while the link takes it.
+  void pump() noexcept;
 
   // Requests of ours that are answered.
   struct Asker {
     wire::ReturnAddress* address = nullptr;  ///< counted
     std::uint64_t correlation = 0;
     const wire::Name* service = nullptr;
-    bool left = false;
+    bool is_stream = false;
+    std::uint64_t packed_at = 0;  ///< it has left when the transport has taken so many bytes
+    std::uint64_t items = 0;      ///< that have come
   };
   /// Takes the asker out; empty when nobody waits for it any more.
   [[nodiscard]] Asker answered(std::uint64_t request) noexcept;
+  /// The same for an item of a stream, which leaves it in. The address is counted for the caller.
+  [[nodiscard]] Asker item_arrived(std::uint64_t request, std::uint32_t number) noexcept;
 
   // Requests of the peer that we serve.
   /// False beyond the limit, or when the id is in use.
-  [[nodiscard]] bool open_served(std::uint64_t request) noexcept;
+  [[nodiscard]] bool open_served(std::uint64_t request, std::uint32_t stream_items) noexcept;
   void cancel_served(std::uint64_t request) noexcept;
   [[nodiscard]] PeerReturn* return_address() noexcept { return returns_; }
 
-  [[nodiscard]] wire::FrameHead head() const noexcept { return head_; }
-  void set_epoch(std::uint64_t epoch) noexcept { head_.epoch = epoch; }
+  void set_epoch(std::uint64_t epoch) noexcept { outgoing_.head.epoch = epoch; }
+  [[nodiscard]] const wire::FrameHead& head() const noexcept { return outgoing_.head; }
+  void adopt(std::shared_ptr<Remote> known) noexcept { remote = std::move(known); }
 
   Transport& transport;
   const ConnectionId connection;
+  const std::uint64_t serial;
   /// Identity; written while greeting, constant afterwards.
   PeerInfo info;
-  const wire::Name* name = nullptr;
-  std::size_t frame_bytes_max;
+  std::shared_ptr<Remote> remote;
   std::atomic<Phase> phase{Phase::greeting};
   std::atomic<std::int64_t> heard_at;      ///< nanoseconds; any frame is a sign of life
   std::atomic<std::int64_t> heartbeat_at;  ///< when the next one is due
@@ -99,47 +117,50 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Error ended_by{ErrorCode::peer_lost, Fate::maybe_executed, "the connection ended"};  ///< guarded by Links
 
   // The receiving side; touched only by the calls of this connection, which come one at a time.
-  std::vector<FarTopic> far_names;
+  struct Named {
+    FarTopic* topic;             ///< null: a service
+    const wire::Name* service;
+  };
+  std::vector<Named> far_names;
+  [[nodiscard]] FarTopic* find_topic(std::uint32_t id) const noexcept {
+    return id == 0 || id > far_names.size() ? nullptr : far_names[id - 1].topic;
+  }
+  [[nodiscard]] const wire::Name* find_service(std::uint32_t id) const noexcept {
+    return id == 0 || id > far_names.size() || far_names[id - 1].topic ? nullptr : far_names[id - 1].service;
+  }
   std::unordered_set<std::uint32_t> far_subscriptions;
+  Assembly assembly;
 
  private:
-  friend class TopicSink;
+  friend class FarTopicSink;
   friend class ServiceSink;
   friend class PeerReturn;
 
-  struct Waiting {
-    wire::Body frame;
-    FarTotals* totals;      ///< data: where it is counted
-    std::uint64_t request;  ///< 0: no request of ours
-    bool bounded;
-  };
   struct Served {
     bool cancelled = false;
+    std::uint32_t stream_items = 0;
+    std::uint64_t sent_items = 0, taken_items = 0;
     Function<void()> gave_up{};
+    Function<void()> writable{};
   };
-
-  Put put(const wire::Record& record, FarTotals* totals, std::uint64_t request, bool bounded) noexcept;
-  [[nodiscard]] bool room_for(std::size_t frame_bytes) const noexcept;
   Result<std::uint32_t> assign(wire::NameBody given) noexcept;
-  void forget_waiting(const Waiting& waiting) noexcept;
+  [[nodiscard]] bool may_send_item(const Served& served, std::size_t bytes) const noexcept;
+  void collect_writable(std::vector<Function<void()>>& ready) noexcept;
+  void grant_locked() noexcept;
 
   const LinkOptions& options_;
   Clock& clock_;
-  base::Flag flag_;
   bool open_ = true;
-  wire::FrameHead head_;
-  wire::FrameBuilder builder_;
-  std::deque<Waiting> queue_;
-  std::size_t queued_messages_ = 0;
-  std::size_t queued_bytes_ = 0;
-  std::size_t control_bytes_ = 0;
+  Outgoing outgoing_;
+  Intake intake_;
   std::uint32_t names_given_ = 0;
   std::uint64_t requests_given_ = 0;
-  std::map<std::string, std::shared_ptr<TopicSink>, std::less<>> topics_;
   std::map<std::string, std::shared_ptr<ServiceSink>, std::less<>> services_;
-  std::vector<TopicSink*> offered_since_heartbeat_;
+  std::vector<FarTopicSink*> offered_since_heartbeat_;
+  std::set<std::uint64_t> schemas_told_;
   std::unordered_map<std::uint64_t, Asker> asked_;
   std::unordered_map<std::uint64_t, Served> served_;
+  std::size_t streams_waiting_ = 0;  ///< of served_: those with a `writable`
   PeerReturn* returns_ = nullptr;
 };
 

@@ -15,13 +15,13 @@ class PeerReturn final : public wire::ReturnAddress {
 
   void reply(std::uint64_t correlation, wire::Envelope* reply) noexcept override;
   void fail(std::uint64_t correlation, const Error& error) noexcept override;
-  /// Streams do not cross a link in this version: the asker is told `unsupported`.
   wire::ItemSent item(std::uint64_t correlation, wire::Envelope* item) noexcept override;
   void when_writable(std::uint64_t correlation, Function<void()> ready) noexcept override;
   [[nodiscard]] bool cancelled(std::uint64_t correlation) const noexcept override;
   void when_cancelled(std::uint64_t correlation, Function<void()> gave_up) noexcept override;
 
  private:
+  Put send(Peer& peer, std::uint64_t correlation, wire::Envelope* reply, const wire::Body& meta) noexcept;
   /// Without memory for a large reply the asker is told so: a failure fits anywhere.
   void send_failure(Peer& peer, std::uint64_t correlation, const Error& error) noexcept;
 

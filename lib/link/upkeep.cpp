@@ -6,6 +6,13 @@
 #include "link/links.hpp"
 
 namespace midplane::inline v0::link {
+namespace {
+
+/// The numbers that a peer has given are kept so many times longer than it keeps ours: who notices a loss first must not
+/// forget first, or a loss would go unreported.
+constexpr int seen_keep = 3;
+
+}  // namespace
 
 std::shared_ptr<Peer> Links::Port::find(ConnectionId id) noexcept {
   const std::lock_guard lock{mutex};
@@ -14,7 +21,12 @@ std::shared_ptr<Peer> Links::Port::find(ConnectionId id) noexcept {
 }
 
 void Links::Port::up(ConnectionId id, bool dialled, std::string_view endpoint) noexcept try {
-  auto peer = std::make_shared<Peer>(*transport, id, links.options_, links.clock_);
+  std::uint64_t serial = 0;
+  {
+    const std::lock_guard lock{links.mutex_};
+    serial = ++links.serials_given_;
+  }
+  auto peer = std::make_shared<Peer>(*transport, id, serial, links.options_, links.clock_);
   peer->info.endpoint = endpoint;
   peer->info.dialled = dialled;
   if (dialled) peer->set_epoch(links.random_.next());
@@ -27,7 +39,6 @@ void Links::Port::up(ConnectionId id, bool dialled, std::string_view endpoint) n
       const std::lock_guard port_lock{mutex};
       connections.emplace(id, peer);
     }
-    peer->info.id = PeerId{++links.peers_given_};
     links.connections_.push_back(peer);
     for (const auto& target : links.targets_) {
       if (!dialled || target->port != this || target->endpoint != endpoint || target->peer) continue;
@@ -102,6 +113,7 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
           first.text().empty() ? name_of(first.code()) : first.text());
     }
     std::erase(connections_, peer);
+    if (was_up) busy_.push_back(peer->info.incarnation);
     for (auto& [id, subscription] : subscriptions_) subscription.answers.erase(peer->info.id);
     for (const auto& target : targets_) {
       if (target->peer != peer) continue;
@@ -118,7 +130,65 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
     host_.peer_lost(info, cause);
   }
   peer->end(cause, reason);
+  std::shared_ptr<Remote> extra;
+  {
+    const std::lock_guard lock{mutex_};
+    if (was_up) busy_.erase(std::find(busy_.begin(), busy_.end(), peer->info.incarnation));
+    const auto remote = remotes_.find(peer->info.incarnation);
+    if (was_up && remote != remotes_.end()) {
+      remote->second->away_since = clock_.now();
+      extra = too_many_away();
+      if (extra) remotes_.erase(extra->incarnation);
+    }
+  }
+  if (extra) forget(extra, nullptr);
+  replaced(*peer);
   arm();
+}
+
+/// The one that left first, when more are away than are remembered.
+std::shared_ptr<Remote> Links::too_many_away() const noexcept {
+  std::size_t away = 0;
+  std::shared_ptr<Remote> first;
+  for (const auto& [incarnation, remote] : remotes_) {
+    if (remote->away_since == Instant::never()) continue;
+    ++away;
+    if (!first || remote->away_since < first->away_since) first = remote;
+  }
+  return away > away_max ? first : nullptr;
+}
+
+/// A bus of the same name came while this one was not known to be lost yet: it was restarted.
+void Links::replaced(const Peer& peer) noexcept {
+  std::shared_ptr<Remote> gone;
+  PeerInfo successor;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto remote = remotes_.find(peer.info.incarnation);
+    if (stopped_ || remote == remotes_.end() || remote->second->away_since == Instant::never()) return;
+    for (const auto& other : connections_) {
+      if (other->phase != Phase::up || other->serial < peer.serial || other->info.name != peer.info.name) continue;
+      gone = remote->second;
+      successor = other->info;
+      remotes_.erase(remote);
+      break;
+    }
+  }
+  if (gone) forget(gone, &successor);
+}
+
+/// Ends what is kept of a remote that is away. It stays in the list, if it is there, for the numbers it has given.
+void Links::forget(const std::shared_ptr<Remote>& remote, const PeerInfo* successor) noexcept {
+  std::map<std::string, std::shared_ptr<FarTopicSink>, std::less<>> topics;
+  {
+    const std::lock_guard flagged{remote->flag};
+    if (remote->forgotten) return;
+    remote->forgotten = true;
+    for (const auto& [name, sink] : remote->topics) sink->drop_waiting(DropReason::link_lost);
+    topics.swap(remote->topics);
+    remote->subscriptions.clear();
+  }
+  host_.peer_forgotten(remote->id, successor);
 }
 
 Instant Links::next_due() const noexcept {
@@ -131,6 +201,10 @@ Instant Links::next_due() const noexcept {
     if (peer->phase == Phase::refusing) soonest = std::min(soonest, heard + refusal_linger);
     else soonest = std::min(soonest, heard + silence);
     if (peer->phase == Phase::up) soonest = std::min(soonest, Instant{peer->heartbeat_at});
+  }
+  for (const auto& [incarnation, remote] : remotes_) {
+    if (remote->away_since == Instant::never()) continue;
+    soonest = std::min(soonest, remote->away_since + options_.away_keep * (remote->told_forgotten ? seen_keep : 1));
   }
   return soonest;
 }
@@ -153,6 +227,7 @@ void Links::fire() noexcept {
   std::vector<Target*> to_dial;
   std::vector<std::shared_ptr<Peer>> to_beat;
   std::vector<std::shared_ptr<Peer>> to_drop;
+  std::vector<std::shared_ptr<Remote>> to_forget;
   try {
     const std::lock_guard lock{mutex_};
     armed_ = false;
@@ -161,7 +236,22 @@ void Links::fire() noexcept {
     to_dial.reserve(targets_.size());
     to_beat.reserve(connections_.size());
     to_drop.reserve(connections_.size());
+    to_forget.reserve(remotes_.size());
+    busy_.reserve(busy_.size() + remotes_.size() + connections_max);
     const Instant now = clock_.now();
+    for (auto next = remotes_.begin(); next != remotes_.end();) {
+      const auto one = next++;
+      Remote& remote = *one->second;
+      if (remote.away_since == Instant::never()) continue;
+      if (remote.away_since + options_.away_keep * seen_keep <= now) {
+        if (!remote.told_forgotten) to_forget.push_back(one->second);
+        remotes_.erase(one);
+      } else if (remote.away_since + options_.away_keep <= now && !remote.told_forgotten) {
+        remote.told_forgotten = true;
+        to_forget.push_back(one->second);
+      }
+    }
+    for (const auto& remote : to_forget) busy_.push_back(remote->incarnation);
     for (const auto& target : targets_) {
       if (target->dial_at > now) continue;
       target->dial_at = Instant::never();
@@ -186,7 +276,17 @@ void Links::fire() noexcept {
   } catch (...) {
     // Without memory now, the next turn does it.
   }
-  for (const auto& peer : to_drop) peer->transport.disconnect(peer->connection);
+  for (const auto& remote : to_forget) {
+    forget(remote, nullptr);
+    const std::lock_guard lock{mutex_};
+    busy_.erase(std::find(busy_.begin(), busy_.end(), remote->incarnation));
+  }
+  for (const auto& peer : to_drop) {
+    // Not every transport can end what was dialled from the other side; a farewell may still get through.
+    const wire::Body farewell = wire::encode(peer->ended_by);
+    if (peer->phase == Phase::up) static_cast<void>(peer->send_control({.type = wire::RecordType::refused, .payload = farewell}));
+    peer->transport.disconnect(peer->connection);
+  }
   for (const auto& peer : to_beat) peer->heartbeat();
   for (Target* target : to_dial) static_cast<void>(dial(*target));
   arm();

@@ -1,5 +1,7 @@
 #include "mailbox/mailbox.hpp"
 
+#include <algorithm>
+
 #include "base/clock.hpp"
 #include "base/prefetch.hpp"
 #include "wire/payload_memory.hpp"
@@ -71,37 +73,58 @@ void Mailbox::list(Lane& lane) noexcept {
   wake();
 }
 
-void Mailbox::put_first(wire::Envelope* envelope, bool retained) noexcept {
+void Mailbox::put_retained(wire::Envelope* envelope) noexcept {
   const std::lock_guard lock{mutex_};
-  if (retained) {
-    first_offered_.fetch_add(1, std::memory_order_relaxed);
-    if (!admission_.reserve(load_of(1, envelope->size))) {
-      count_dropped(DropReason::queue_full_newest);
-      return detail::release(envelope);
-    }
-  }
-  try {
-    first_.push_back({envelope, retained});
-  } catch (const std::bad_alloc&) {
-    if (retained) {
-      admission_.unreserve(load_of(1, envelope->size));
-      count_dropped(DropReason::no_memory);
-    }
+  first_offered_.fetch_add(1, std::memory_order_relaxed);
+  if (!admission_.reserve(load_of(1, envelope->size))) {
+    count_dropped(DropReason::queue_full_newest);
     return detail::release(envelope);
   }
-  if (retained) first_waiting_.fetch_add(1, std::memory_order_relaxed);
+  try {
+    first_.push_back({{envelope, true}});
+  } catch (const std::bad_alloc&) {
+    admission_.unreserve(load_of(1, envelope->size));
+    count_dropped(DropReason::no_memory);
+    return detail::release(envelope);
+  }
+  first_waiting_.fetch_add(1, std::memory_order_relaxed);
   first_size_.store(first_.size(), std::memory_order_release);
+}
+
+bool Mailbox::put_event(wire::Envelope* envelope, const void* sender) noexcept {
+  const std::lock_guard lock{mutex_};
+  First first{{envelope, false}};
+  for (const auto& lane : lanes_) {
+    if (!sender || lane->uses_ == 0 || lane->sender_ != sender) continue;
+    first.lane = lane.get();
+    first.at = lane->filled();
+  }
+  try {
+    if (events_ < events_max) {
+      first_.push_back(first);
+      ++events_;
+      first_size_.store(first_.size(), std::memory_order_release);
+      return true;
+    }
+  } catch (const std::bad_alloc&) {
+    // As if there were too many.
+  }
+  detail::release(envelope);
+  return false;
 }
 
 bool Mailbox::take_first(Taken& taken) noexcept {
   const std::lock_guard lock{mutex_};
-  if (first_.empty()) return false;
-  taken = first_.front();
-  first_.pop_front();
+  const auto ripe = std::find_if(first_.begin(), first_.end(), [](const First& one) { return one.is_ripe(); });
+  if (ripe == first_.end()) return false;
+  taken = ripe->taken;
+  first_.erase(ripe);
   first_size_.store(first_.size(), std::memory_order_relaxed);
   if (taken.retained) {
     first_waiting_.fetch_sub(1, std::memory_order_relaxed);
     admission_.release(load_of(1, taken.envelope->size));
+  } else {
+    --events_;
   }
   return true;
 }
@@ -215,8 +238,12 @@ void Mailbox::lose(wire::Envelope& envelope, DropReason reason) noexcept {
 bool Mailbox::begin_closing(DropReason reason) noexcept {
   std::uint8_t expected = open_;
   const bool first = closing_.compare_exchange_strong(expected, static_cast<std::uint8_t>(reason));
-  if (first) room_.wake_all();
-  return first;
+  if (!first) return false;
+  room_.wake_all();
+  std::vector<Function<void()>> never;
+  const std::lock_guard lock{mutex_};
+  never.swap(room_callbacks_);
+  return true;
 }
 
 void Mailbox::sweep() noexcept {
@@ -249,6 +276,30 @@ void Mailbox::room_made() noexcept {
   if (!room_wanted_.load(std::memory_order_relaxed) || !half_free()) return;
   room_wanted_.store(false, std::memory_order_relaxed);
   room_.wake_all();
+  tell_room();
+}
+
+/// Whoever misses this one because the consumer's store is still on its way is told when the consumer ends its run, which
+/// is a barrier, or with the next message.
+void Mailbox::when_room(Function<void()> fn) noexcept {
+  try {
+    const std::lock_guard lock{mutex_};
+    if (closing()) return;
+    room_callbacks_.push_back(std::move(fn));
+  } catch (const std::bad_alloc&) {
+    return;  // its peer is told with the next message that leaves
+  }
+  room_wanted_.store(true);
+  if (half_free()) tell_room();
+}
+
+void Mailbox::tell_room() noexcept {
+  std::vector<Function<void()>> ready;
+  {
+    const std::lock_guard lock{mutex_};
+    ready.swap(room_callbacks_);
+  }
+  for (auto& one : ready) one();
 }
 
 std::uint64_t Mailbox::waiting() const noexcept {

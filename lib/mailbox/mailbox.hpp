@@ -31,6 +31,9 @@ struct Taken {
   bool retained = false;
 };
 
+/// Events that may wait for one subscription.
+inline constexpr std::size_t events_max = 1024;
+
 /// A handler takes this many messages of one lane before it looks at the next one.
 inline constexpr std::uint32_t burst_messages = 64;
 
@@ -57,9 +60,12 @@ class Mailbox {
     count_dropped(reason);
   }
   void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
-  /// Beside the lanes and before them: what was retained (`retained`, counted as offered) and events (not counted).
-  /// Takes over one reference. The consumer is told by `poke`, which may run an inline handler.
-  void put_first(wire::Envelope* envelope, bool retained) noexcept;
+  /// Beside the lanes and before them: what was retained, counted as offered. Takes over one reference. The consumer is
+  /// told by `poke`, which may run an inline handler.
+  void put_retained(wire::Envelope* envelope) noexcept;
+  /// An event, not counted, behind all that the sender has put into its lane so far; without a sender at once. Takes
+  /// over one reference. False: as many as may be wait already, and this one is gone.
+  bool put_event(wire::Envelope* envelope, const void* sender) noexcept;
 
   void poke() noexcept {
     if (first_size_.load(std::memory_order_acquire) != 0) wake();
@@ -68,6 +74,8 @@ class Mailbox {
   [[nodiscard]] virtual std::shared_ptr<Executor> drainer() const noexcept { return nullptr; }
   /// Sleeps until there may be room, at most `nap`; callers look again themselves.
   void wait_for_room(Duration nap) noexcept;
+  /// Calls `fn` once half of the queue is free, on the thread that frees it; at once when it is. Never after closing.
+  void when_room(Function<void()> fn) noexcept;
 
   /// Ends it: nothing enters a handler any more; what waits is counted under `reason`. See the two kinds for waiting.
   virtual void close(DropReason reason) noexcept = 0;
@@ -111,6 +119,7 @@ class Mailbox {
   /// Room was made: wakes the senders that wait, once half is free.
   void room_made() noexcept;
   [[nodiscard]] bool half_free() const noexcept;
+  void tell_room() noexcept;
   /// False when it is closing already.
   bool begin_closing(DropReason reason) noexcept;
 
@@ -123,6 +132,13 @@ class Mailbox {
   bool evict(Lane& own) noexcept;
   wire::Envelope* take_from_lanes() noexcept;
   bool has_more(Lane& lane) noexcept;
+  /// What goes before the lanes; an event is ripe when its sender's lane has come to `at`.
+  struct First {
+    Taken taken;
+    const Lane* lane = nullptr;
+    std::uint64_t at = 0;
+    [[nodiscard]] bool is_ripe() const noexcept { return !lane || lane->position() >= at; }
+  };
   bool take_first(Taken& taken) noexcept;
   void adopt_listed() noexcept;
   void put_last(Lane& lane) noexcept;
@@ -147,7 +163,8 @@ class Mailbox {
 
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::deque<Taken> first_;
+  std::deque<First> first_;
+  std::size_t events_ = 0;  ///< in first_
   std::atomic<std::size_t> first_size_{0};
   std::atomic<std::uint64_t> first_offered_{0};
   std::atomic<std::uint64_t> first_waiting_{0};  ///< retained messages only
@@ -156,6 +173,7 @@ class Mailbox {
   DropCounters dropped_;
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<bool> room_wanted_{false};
+  std::vector<Function<void()>> room_callbacks_;
   base::Parking room_;
 };
 

@@ -89,6 +89,7 @@ void Runner::run(Worker& worker) noexcept {
   if (more) return executor->submit(worker);
   // Cleared before looking once more: a sender that found it set had listed its lane before.
   worker.submitted.exchange(false, std::memory_order_acq_rel);
+  room_made();
   if (has_listed() && !worker.submitted.exchange(true, std::memory_order_acq_rel)) {
     ref();
     submit(worker);

@@ -16,6 +16,7 @@ Outlet::~Outlet() {
 }
 
 void Outlet::leave(const Mouth& mouth) noexcept {
+  if (mouth.is_far()) return;
   if (mouth.lane) mouth.mailbox->close_lane(*mouth.lane);
   mouth.mailbox->unref();
 }
@@ -28,28 +29,38 @@ bool Outlet::renew() noexcept {
     for (const Group& group : groups_) old.insert(old.end(), group.members.begin(), group.members.end());
     std::vector<Mouth> mouths;
     std::vector<Group> groups;
-    std::vector<std::shared_ptr<wire::Sink>> far;
-    if (!near_only_) far = route_->far();
+    std::vector<Way> ways;
+    std::uint32_t plain_ways = 0;
     fresh.reserve(route_->near().size());
     mouths.reserve(route_->near().size());
     bool refusing = false;
     bool blocking = false;
     bool lacking = false;
     const std::uint64_t version = route_->version();
+    const auto members_of = [&](const std::string& name) -> std::vector<Mouth>& {
+      const auto is_it = [&name](const Group& g) { return g.name == name; };
+      auto group = std::find_if(groups.begin(), groups.end(), is_it);
+      if (group == groups.end()) {
+        const auto before = std::find_if(groups_.begin(), groups_.end(), is_it);
+        groups.push_back({name, {}, before == groups_.end() ? 0 : before->turn});
+        group = std::prev(groups.end());
+      }
+      group->members.reserve(group->members.size() + 1);
+      return group->members;
+    };
     for (const Near& near : route_->near()) {
       Mouth mouth{near.id, near.mailbox, nullptr, near.mailbox->queue().overflow, near.mismatched};
+      if (options_.audience) {
+        const auto joined = options_.audience->find(near.id);
+        if (joined == options_.audience->end()) continue;
+        mouth.mismatched = !joined->second;
+        // Its sender has waited for it; who brings the message must not.
+        if (mouth.overflow == Overflow::refuse || mouth.overflow == Overflow::block) mouth.overflow = Overflow::drop_newest;
+      }
       std::vector<Mouth>* into = &mouths;
       if (!near.group.empty()) {
-        auto group = std::find_if(groups.begin(), groups.end(), [&near](const Group& g) { return g.name == near.group; });
-        if (group == groups.end()) {
-          const auto before =
-              std::find_if(groups_.begin(), groups_.end(), [&near](const Group& g) { return g.name == near.group; });
-          groups.push_back({near.group, {}, before == groups_.end() ? 0 : before->turn});
-          group = std::prev(groups.end());
-        }
-        into = &group->members;
-        into->reserve(into->size() + 1);
-      } else if (!near.mismatched) {
+        into = &members_of(near.group);
+      } else if (!mouth.mismatched) {
         refusing |= mouth.overflow == Overflow::refuse;
         blocking |= mouth.overflow == Overflow::block;
       }
@@ -65,14 +76,34 @@ bool Outlet::renew() noexcept {
       else if (!fresh.empty() && fresh.back().id == mouth.id) fresh.back().lane = mouth.lane;
       into->push_back(mouth);
     }
+    for (const Far& far : route_->far()) {
+      if (options_.audience) break;
+      auto way = std::find_if(ways.begin(), ways.end(), [&far](const Way& one) { return one.sink == far.sink; });
+      if (way == ways.end()) {
+        const Overflow overflow = far.sink->overflow();
+        ways.push_back({far.sink, false, options_.far_wait && overflow == Overflow::refuse,
+                        options_.far_wait && overflow == Overflow::block});
+        way = std::prev(ways.end());
+      }
+      if (far.group.empty()) {
+        if (!std::exchange(way->is_plain, true)) ++plain_ways;
+        refusing |= way->refuses;
+        blocking |= way->blocks;
+      } else {
+        way->chosen.reserve(route_->far().size());
+        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false,
+                                         static_cast<std::size_t>(way - ways.begin())});
+      }
+    }
     mouths_.swap(mouths);
     groups_.swap(groups);
-    far_.swap(far);
+    ways_.swap(ways);
+    plain_ways_ = plain_ways;
     any_refusing_ = refusing;
     any_blocking_ = blocking;
     lacks_lanes_ = lacking;
     sole_ = nullptr;
-    if (mouths_.size() == 1 && groups_.empty() && far_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
+    if (mouths_.size() == 1 && groups_.empty() && ways_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
         mouths_[0].overflow != Overflow::refuse && mouths_[0].overflow != Overflow::latest)
       sole_ = mouths_.data();
     version_ = lacking ? 0 : version;  // 0: looks again with the next message
@@ -99,14 +130,24 @@ bool Outlet::reserve_refusing(std::uint32_t size) noexcept {
   const auto refuses = [](const Mouth& mouth) {
     return mouth.overflow == Overflow::refuse && !mouth.mismatched && mouth.lane;
   };
+  const auto take_back = [&](std::size_t mouths) {
+    for (std::size_t i = 0; i < mouths; ++i) {
+      if (refuses(mouths_[i])) mouths_[i].lane->unreserve(size);
+    }
+    return false;
+  };
   for (std::size_t i = 0; i < mouths_.size(); ++i) {
     Mouth& mouth = mouths_[i];
     if (!refuses(mouth) || mouth.lane->reserve(size)) continue;
     mouth.mailbox->count_refused();
+    return take_back(i);
+  }
+  for (std::size_t i = 0; i < ways_.size(); ++i) {
+    if (!ways_[i].refuses || !ways_[i].is_plain || ways_[i].sink->reserve(size)) continue;
     while (i-- > 0) {
-      if (refuses(mouths_[i])) mouths_[i].lane->unreserve(size);
+      if (ways_[i].refuses && ways_[i].is_plain) ways_[i].sink->unreserve();
     }
-    return false;
+    return take_back(mouths_.size());
   }
   return true;
 }
@@ -122,7 +163,7 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
   // One reference per target before the first one can take it; the caller's own becomes the last target's, so that the
   // common case counts nothing down.
   const auto targets = static_cast<std::uint32_t>(mouths_.size() + groups_.size());
-  const std::uint32_t counted = targets + (far_.empty() ? 0 : 1);
+  const std::uint32_t counted = targets + (ways_.empty() ? 0 : 1);
   if (counted == 0) {
     detail::release(envelope);
     return offering;
@@ -132,10 +173,9 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
     if (mouth.overflow != Overflow::block || mouth.mismatched) put(mouth, envelope, offering, wakes);
   }
   for (Group& group : groups_) put_to_one(group, envelope, offering, wakes);
-  std::uint32_t far_taken = 0;
-  for (const auto& sink : far_) {
-    if (sink->offer(*envelope) == wire::Offer::taken) ++far_taken;
-    else ++offering.dropped;
+  Offering far;
+  for (Way& way : ways_) {
+    if (!way.blocks || !way.is_plain) offer_far(way, *envelope, far, true);
   }
   if (any_blocking_) {
     Duration longest{0};
@@ -157,10 +197,66 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
       if (until.nanoseconds < 0) until = clock.now() + longest;
       put_waiting(mouth, envelope, until, clock, offering, wakes);
     }
+    for (Way& way : ways_) {
+      if (way.blocks && way.is_plain) wait_for_far(way, *envelope, clock, far, wakes);
+    }
   }
   const std::uint32_t left = counted - offering.queued;
-  offering.queued += far_taken;
+  offering.queued += far.queued;
+  offering.dropped += far.dropped;
+  offering.would_deadlock |= far.would_deadlock;
   if (left != 0 && envelope->references.fetch_sub(left, std::memory_order_acq_rel) == left) detail::recycle(envelope);
+  return offering;
+}
+
+void Outlet::offer_far(Way& way, wire::Envelope& envelope, Offering& offering, bool admitted) noexcept {
+  if (!way.is_plain && way.chosen.empty()) return;
+  const wire::Terms terms{.groups = way.chosen, .is_reserved = admitted && way.refuses && way.is_plain};
+  ++(way.sink->offer(envelope, terms) == wire::Offer::taken ? offering.queued : offering.dropped);
+  way.chosen.clear();
+}
+
+void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offering& offering, Wakes& wakes) noexcept {
+  const auto try_it = [&] {
+    if (way.sink->offer(envelope, {.groups = way.chosen, .may_wait = true}) == wire::Offer::refused) return false;
+    ++offering.queued;
+    way.chosen.clear();
+    return true;
+  };
+  if (try_it()) return;
+  // Inside a handler the link can not go on while this thread waits, unless another one moves it.
+  Executor* const executor = options_.executor;
+  if (executor && executor->runs_here() && !executor->may_wait_here()) {
+    offering.would_deadlock = true;
+  } else {
+    wakes.tell();  // whoever is to make room must know what waits
+    const Instant until = clock.now() + way.sink->block_for();
+    for (Instant now = clock.now(); now < until; now = clock.now()) {
+      if (executor && executor->is_driven()) executor->drive(std::min(until, now + nap));
+      else way.sink->wait_for_room(std::min(nap, until - now));
+      if (try_it()) return;
+    }
+  }
+  offer_far(way, envelope, offering, false);
+}
+
+Offering Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
+                         Wakes& wakes) noexcept {
+  Offering offering;
+  const auto give = [&](auto&& put_it) {
+    detail::acquire(envelope);
+    const std::uint32_t before = offering.queued;
+    put_it();
+    if (offering.queued == before) detail::release(envelope);
+  };
+  for (Mouth& mouth : mouths_) {
+    if (only == 0 || mouth.id == only) give([&] { put(mouth, envelope, offering, wakes); });
+  }
+  for (Group& group : groups_) {
+    const bool is_named = std::find(groups.begin(), groups.end(), group.name) != groups.end();
+    if (only == 0 && is_named) give([&] { put_to_one(group, envelope, offering, wakes); });
+  }
+  detail::release(envelope);
   return offering;
 }
 
@@ -211,6 +307,13 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
   const std::size_t first = group.turn++ % group.members.size();
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     Mouth& member = group.members[(first + i) % group.members.size()];
+    if (member.is_far()) {
+      Way& way = ways_[member.way];
+      if (!way.sink->has_room(envelope->size)) continue;
+      if (i != 0) group.turn = first + i + 1;
+      way.chosen.push_back(group.name);
+      return;
+    }
     if (member.mismatched || member.mailbox->closing() || !member.lane) continue;
     if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes);
     if (member.lane->reserve(envelope->size)) {
@@ -219,6 +322,7 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
     }
   }
   Mouth& unlucky = group.members[first];
+  if (unlucky.is_far()) return ways_[unlucky.way].chosen.push_back(group.name);
   if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes);
   if (!unlucky.lane) return lose(unlucky, DropReason::no_memory, offering);
   if (unlucky.mailbox->closing()) return lose(unlucky, unlucky.mailbox->closing_reason(), offering);

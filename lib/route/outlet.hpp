@@ -4,12 +4,17 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <new>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <midplane/extend/clock.hpp>
+#include <midplane/extend/executor.hpp>
 
 #include "route/topic_route.hpp"
 
@@ -64,12 +69,23 @@ class Wakes {
   std::size_t size_ = 0;
 };
 
+/// Our subscriptions that take a peer's topic, and whether its type agrees with theirs.
+using Audience = std::map<SubscriptionId, bool>;
+
+struct OutletOptions {
+  /// Outlets of one sender share a lane into a mailbox, so that its order holds across topics; null: this outlet alone.
+  const void* sender = nullptr;
+  /// Messages that came over a link: they go no further than to these, and wait for nobody.
+  const Audience* audience = nullptr;
+  /// Far subscriptions that refuse or block are obeyed. The executor is driven meanwhile when somebody must drive it.
+  bool far_wait = false;
+  Executor* executor = nullptr;
+};
+
 class Outlet {
  public:
-  /// `near_only`: messages that came over a link go no further. Outlets of one `sender` share a lane into a mailbox,
-  /// so that its order holds across topics; null: this outlet alone.
-  Outlet(std::shared_ptr<TopicRoute> route, bool near_only, const void* sender = nullptr) noexcept
-      : route_{std::move(route)}, sender_{sender ? sender : this}, near_only_{near_only} {}
+  explicit Outlet(std::shared_ptr<TopicRoute> route, OutletOptions options = {}) noexcept
+      : route_{std::move(route)}, options_{options}, sender_{options.sender ? options.sender : this} {}
   Outlet(const Outlet&) = delete;
   ~Outlet();
 
@@ -83,10 +99,15 @@ class Outlet {
   }
   /// The same with `route().ordered()` held.
   bool refresh_ordered() noexcept { return version_ == route_->version() || renew(); }
+  /// The audience has changed.
+  void renew_next() noexcept { version_ = 0; }
   /// True while some subscription has no lane for want of memory.
   [[nodiscard]] bool lacks_lanes() const noexcept { return lacks_lanes_; }
   /// Takes room at every subscription that refuses; false, and nothing taken, when one has none.
   bool admit(std::uint32_t size) noexcept { return !any_refusing_ || reserve_refusing(size); }
+  /// A message that came over a link: to all plain subscriptions of the audience and one member of each of `groups`, or
+  /// to the subscription `only` alone. Takes over the caller's reference.
+  Offering deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
   /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
   Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false) noexcept;
@@ -99,7 +120,7 @@ class Outlet {
   }
   [[nodiscard]] bool may_block() const noexcept { return any_blocking_; }
   [[nodiscard]] std::uint32_t matched() const noexcept {
-    return static_cast<std::uint32_t>(mouths_.size() + groups_.size() + far_.size());
+    return static_cast<std::uint32_t>(mouths_.size() + groups_.size()) + plain_ways_;
   }
 
  private:
@@ -110,6 +131,16 @@ class Outlet {
     mailbox::Lane* lane;  ///< null: there was no memory for it
     Overflow overflow;
     bool mismatched;
+    std::size_t way = 0;  ///< of a far member, which has no mailbox
+    [[nodiscard]] bool is_far() const noexcept { return mailbox == nullptr; }
+  };
+  /// One peer.
+  struct Way {
+    std::shared_ptr<wire::TopicSink> sink;
+    bool is_plain = false;  ///< some subscription there gets every message
+    bool refuses = false;
+    bool blocks = false;
+    std::vector<std::string_view> chosen{};  ///< groups of which a member there was chosen for this message
   };
   struct Group {
     std::string name;
@@ -126,18 +157,21 @@ class Outlet {
   void put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,
                    Wakes& wakes) noexcept;
   void put_to_one(Group& group, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
+  void offer_far(Way& way, wire::Envelope& envelope, Offering& offering, bool admitted) noexcept;
+  void wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offering& offering, Wakes& wakes) noexcept;
 
   std::shared_ptr<TopicRoute> route_;
+  const OutletOptions options_;
   const void* const sender_;
   std::uint64_t version_ = 0;
-  const bool near_only_;
   bool lacks_lanes_ = false;
   bool any_refusing_ = false;
   bool any_blocking_ = false;
   Mouth* sole_ = nullptr;  ///< the only way out, when it neither refuses nor conflates
   std::vector<Mouth> mouths_;
   std::vector<Group> groups_;
-  std::vector<std::shared_ptr<wire::Sink>> far_;
+  std::vector<Way> ways_;
+  std::uint32_t plain_ways_ = 0;
 };
 
 }  // namespace midplane::inline v0::route

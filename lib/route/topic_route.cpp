@@ -11,7 +11,7 @@ void TopicRoute::add(Near near) {
   near.mailbox->ref();
   if (retained_ && !near.mismatched && near.group.empty()) {
     detail::acquire(retained_);
-    near.mailbox->put_first(retained_, true);
+    near.mailbox->put_retained(retained_);
   }
   near_.push_back(std::move(near));
   changed();
@@ -26,13 +26,13 @@ void TopicRoute::remove(SubscriptionId id) noexcept {
   changed();
 }
 
-void TopicRoute::add(std::shared_ptr<wire::Sink> sink) {
-  far_.push_back(std::move(sink));
+void TopicRoute::add(Far far) {
+  far_.push_back(std::move(far));
   changed();
 }
 
-void TopicRoute::remove(const wire::Sink& sink) noexcept {
-  std::erase_if(far_, [&sink](const auto& held) { return held.get() == &sink; });
+void TopicRoute::remove_far(SubscriptionId id) noexcept {
+  std::erase_if(far_, [id](const Far& far) { return far.id == id; });
   changed();
 }
 

@@ -27,6 +27,13 @@ struct Near {
   bool mismatched = false;  ///< a typed pattern whose type does not agree: offered and counted as schema_mismatch
 };
 
+/// One far subscription. All of one peer share the sink.
+struct Far {
+  SubscriptionId id = 0;
+  std::shared_ptr<wire::TopicSink> sink;
+  std::string group;
+};
+
 /// Senders keep what they derived from a route and look only at `version` per message; a change takes the mutex.
 class TopicRoute {
  public:
@@ -44,12 +51,12 @@ class TopicRoute {
   // `ordered` held.
   void add(Near near);
   void remove(SubscriptionId id) noexcept;
-  void add(std::shared_ptr<wire::Sink> sink);
-  void remove(const wire::Sink& sink) noexcept;
+  void add(Far far);
+  void remove_far(SubscriptionId id) noexcept;
   void retain(wire::Envelope* envelope) noexcept;  ///< counts its own reference; null forgets
   [[nodiscard]] wire::Envelope* retained() const noexcept { return retained_; }
   [[nodiscard]] const std::vector<Near>& near() const noexcept { return near_; }
-  [[nodiscard]] const std::vector<std::shared_ptr<wire::Sink>>& far() const noexcept { return far_; }
+  [[nodiscard]] const std::vector<Far>& far() const noexcept { return far_; }
   const TypeInfo* type = nullptr;   ///< of the first typed handle
   std::uint32_t publishers = 0;
   std::uint32_t retainers = 0;      ///< publishers that retain; the last one takes the value along
@@ -67,7 +74,7 @@ class TopicRoute {
   std::atomic<std::uint64_t> version_{1};
   std::mutex ordered_;
   std::vector<Near> near_;
-  std::vector<std::shared_ptr<wire::Sink>> far_;
+  std::vector<Far> far_;
   wire::Envelope* retained_ = nullptr;
 };
 

@@ -56,15 +56,10 @@ void Topics::join(TopicRoute& route, const Wanted& wanted) {
 void Topics::join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far) {
   auto sink = far.wanted.sink_for(*route);
   if (!sink) return;
+  far.joined.reserve(far.joined.size() + 1);
   const std::lock_guard ordered{route->ordered()};
-  for (const auto& present : route->far()) {
-    if (present == sink) {
-      far.joined.emplace_back(route, nullptr);  // another subscription of this peer brought it
-      return;
-    }
-  }
-  route->add(sink);
-  if (route->retained()) sink->offer_retained(*route->retained());
+  route->add(Far{far.wanted.id, sink, far.wanted.group});
+  sink->join(far.wanted.number, far.wanted.group.empty() ? route->retained() : nullptr);
   far.joined.emplace_back(route, std::move(sink));
 }
 
@@ -113,8 +108,14 @@ void Topics::unsubscribe(SubscriptionId id) noexcept {
 
 void Topics::subscribe_far(FarWanted wanted) {
   const std::unique_lock lock{mutex_};
-  FarJoined& far = far_[wanted.id];
+  const auto [place, is_new] = far_.try_emplace(wanted.id);
+  FarJoined& far = place->second;
   far.wanted = std::move(wanted);
+  for (auto& [route, sink] : far.joined) {
+    const std::lock_guard ordered{route->ordered()};
+    sink->join(far.wanted.number, far.wanted.group.empty() ? route->retained() : nullptr);
+  }
+  if (!is_new) return;
   for (const auto& [name, route] : routes_) {
     if (matches(far.wanted.pattern, name)) join_far(route, far);
   }
@@ -124,23 +125,23 @@ void Topics::unsubscribe_far(SubscriptionId id) noexcept {
   const std::unique_lock lock{mutex_};
   const auto found = far_.find(id);
   if (found == far_.end()) return;
-  FarJoined gone = std::move(found->second);
-  far_.erase(found);
-  for (auto& [route, sink] : gone.joined) {
-    if (!sink) continue;
-    // A sink that another subscription of the peer still wants is handed on to it.
-    bool wanted = false;
-    for (auto& [other_id, other] : far_) {
-      for (auto& [other_route, other_sink] : other.joined) {
-        if (wanted || other_route != route || other_sink || other.wanted.sink_for(*route) != sink) continue;
-        other_sink = sink;
-        wanted = true;
-      }
-    }
-    if (wanted) continue;
+  for (auto& [route, sink] : found->second.joined) {
     const std::lock_guard ordered{route->ordered()};
-    route->remove(*sink);
+    route->remove_far(id);
   }
+  far_.erase(found);
+}
+
+void Topics::leave_far(SubscriptionId id, std::string_view topic) noexcept {
+  const std::unique_lock lock{mutex_};
+  const auto found = far_.find(id);
+  if (found == far_.end()) return;
+  std::erase_if(found->second.joined, [&](const auto& one) {
+    if (one.first->name()->text != topic) return false;
+    const std::lock_guard ordered{one.first->ordered()};
+    one.first->remove_far(id);
+    return true;
+  });
 }
 
 void Topics::for_each(const std::function<void(TopicRoute&)>& visit) const {

@@ -30,8 +30,10 @@ struct Wanted {
 /// A peer's subscription: makes the sink for each topic that it covers. Several of one peer share a sink.
 struct FarWanted {
   SubscriptionId id = 0;
+  std::uint32_t number = 0;  ///< as its peer calls it
   std::string pattern;
-  std::function<std::shared_ptr<wire::Sink>(const TopicRoute&)> sink_for;
+  std::string group;
+  std::function<std::shared_ptr<wire::TopicSink>(const TopicRoute&)> sink_for;
 };
 
 class Topics {
@@ -48,19 +50,22 @@ class Topics {
   /// Joins every route the pattern covers, now and later. A typed exact topic is compared: `schema_mismatch`.
   Result<void> subscribe(Wanted wanted);
   void unsubscribe(SubscriptionId id) noexcept;
+  /// The same for a peer's. One that is there already joins again: its link was lost and came back.
   void subscribe_far(FarWanted wanted);
   void unsubscribe_far(SubscriptionId id) noexcept;
+  /// A peer's subscription does not take one of its topics after all.
+  void leave_far(SubscriptionId id, std::string_view topic) noexcept;
 
   void for_each(const std::function<void(TopicRoute&)>& visit) const;
 
  private:
   struct FarJoined {
     FarWanted wanted;
-    std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::Sink>>> joined;
+    std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::TopicSink>>> joined;
   };
   static bool types_agree(const TypeInfo* a, const TypeInfo& b);
   void join(TopicRoute& route, const Wanted& wanted);
-  void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);
+  static void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);
 
   wire::PayloadMemory& memory_;
   mutable std::shared_mutex mutex_;

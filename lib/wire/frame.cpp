@@ -2,8 +2,9 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
-#include <new>
 
 #include "wire_generated.h"
 
@@ -15,7 +16,8 @@ static_assert(sizeof(protocol::RecordHeader) == record_header_bytes);
 static_assert(sizeof(protocol::LoadReport) == load_report_bytes && sizeof(LoadReport) == load_report_bytes);
 static_assert((frame_header_bytes + record_header_bytes) % payload_alignment == 0,
               "the payload of a lone record begins aligned without padding");
-static_assert(static_cast<int>(RecordType::item) == protocol::RecordType_item);
+static_assert(static_cast<int>(RecordType::finished) == protocol::RecordType_finished);
+constexpr std::uint16_t wants_grant_flag = 1;
 
 constexpr std::size_t checksum_at = 4;
 constexpr std::size_t checksum_from = 8;
@@ -79,59 +81,81 @@ std::string_view name_of(FrameFault fault) noexcept {
   return "unknown";
 }
 
-void FrameBuilder::begin(const FrameHead& head) noexcept {
+std::size_t bytes_of(RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept {
+  return layout_of(frame_header_bytes, type, payload_bytes, meta_bytes).end - frame_header_bytes;
+}
+
+void FrameBuilder::begin() noexcept {
   // One large message must not keep its size for the life of the connection.
   constexpr std::size_t kept_bytes_max = std::size_t{256} << 10;
-  if (bytes_.capacity() > kept_bytes_max) std::vector<std::byte>{}.swap(bytes_);
-  bytes_.clear();
-  head_ = head;
+  if (capacity_ > kept_bytes_max) {
+    memory_.reset();
+    capacity_ = 0;
+  }
+  size_before_ = std::min(size_, kept_bytes_max);
+  size_ = 0;
   records_ = 0;
 }
 
+/// Room for `bytes` in all.
+bool FrameBuilder::grow(std::size_t bytes) noexcept {
+  constexpr std::size_t least = 1024;
+  const std::size_t capacity = std::max({least, bytes, std::bit_ceil(std::min(size_before_, bytes * 64)), 2 * size_});
+  FrameMemory memory{static_cast<std::byte*>(std::malloc(capacity))};
+  if (!memory) return false;
+  if (size_ != 0) std::memcpy(memory.get(), memory_.get(), size_);
+  memory_ = std::move(memory);
+  capacity_ = capacity;
+  return true;
+}
+
 bool FrameBuilder::add(const Record& record) noexcept {
-  const std::size_t at = bytes_.empty() ? frame_header_bytes : bytes_.size();
+  const std::size_t at = size_ == 0 ? frame_header_bytes : size_;
   const Layout layout = layout_of(at, record.type, record.payload.size(), record.meta.size());
   if (record.meta.size() > UINT16_MAX || layout.end > frame_bytes_max) return false;
+  if (layout.end > capacity_ && !grow(layout.end)) return false;
   const protocol::RecordHeader header{static_cast<std::uint8_t>(record.type), record.flags,
                                       static_cast<std::uint16_t>(record.meta.size()),
                                       static_cast<std::uint32_t>(record.payload.size()), record.name, record.number,
                                       record.mark};
-  try {
-    if (bytes_.empty()) bytes_.reserve(layout.end);
-    bytes_.resize(at);
-    const auto append = [this](const void* from, std::size_t size) {
-      const auto* first = static_cast<const std::byte*>(from);
-      bytes_.insert(bytes_.end(), first, first + size);
-    };
-    append(&header, sizeof header);
-    if (has_load(record.type)) append(&record.load, sizeof record.load);
-    append(record.payload.data(), record.payload.size());
-    bytes_.resize(layout.meta);
-    append(record.meta.data(), record.meta.size());
-    bytes_.resize(layout.end);
-  } catch (...) {
-    // Shrinking needs no memory.
-    bytes_.resize(records_ == 0 ? 0 : at);
-    return false;
+  std::byte* const frame = memory_.get();
+  std::memcpy(frame + at, &header, sizeof header);
+  if (has_load(record.type)) std::memcpy(frame + at + sizeof header, &record.load, sizeof record.load);
+  // Padding is zero, in front of Meta and behind it.
+  std::size_t end = layout.payload + record.payload.size();
+  if (!record.payload.empty()) std::memcpy(frame + layout.payload, record.payload.data(), record.payload.size());
+  if (!record.meta.empty()) {
+    std::memset(frame + end, 0, layout.meta - end);
+    std::memcpy(frame + layout.meta, record.meta.data(), record.meta.size());
+    end = layout.meta + record.meta.size();
   }
+  std::memset(frame + end, 0, layout.end - end);
+  size_ = layout.end;
   ++records_;
   return true;
 }
 
-std::span<const std::byte> FrameBuilder::finish() noexcept {
-  if (bytes_.empty()) return {};
+std::span<const std::byte> FrameBuilder::finish(const FrameHead& head) noexcept {
+  if (size_ == 0) return {};
   const protocol::FrameHeader header{frame_magic,
                                      0,
-                                     head_.version,
-                                     0,
-                                     static_cast<std::uint32_t>(bytes_.size()),
-                                     head_.incarnation.high,
-                                     head_.incarnation.low,
-                                     head_.epoch};
-  std::memcpy(bytes_.data(), &header, sizeof header);
-  const std::uint32_t sum = checksum(bytes_);
-  std::memcpy(bytes_.data() + checksum_at, &sum, sizeof sum);
-  return bytes_;
+                                     head.version,
+                                     head.wants_grant ? wants_grant_flag : std::uint16_t{0},
+                                     static_cast<std::uint32_t>(size_),
+                                     head.incarnation.high,
+                                     head.incarnation.low,
+                                     head.epoch};
+  std::memcpy(memory_.get(), &header, sizeof header);
+  const std::uint32_t sum = checksum({memory_.get(), size_});
+  std::memcpy(memory_.get() + checksum_at, &sum, sizeof sum);
+  return {memory_.get(), size_};
+}
+
+Frame FrameBuilder::detach() noexcept {
+  Frame frame{std::move(memory_), size_};
+  capacity_ = 0;
+  begin();
+  return frame;
 }
 
 FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
@@ -140,7 +164,8 @@ FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
   if (frame.size() < frame_header_bytes) return FrameFault::too_short;
   const auto header = load_from<protocol::FrameHeader>(frame.data());
   if (header.magic() != frame_magic) return FrameFault::wrong_magic;
-  head_ = {header.version(), {header.incarnation_high(), header.incarnation_low()}, header.epoch()};
+  head_ = {header.version(), {header.incarnation_high(), header.incarnation_low()}, header.epoch(),
+           (header.flags() & wants_grant_flag) != 0};
   // The version stands before length and checksum: what those mean is the version's business.
   if (header.version() != wire_version) return FrameFault::wrong_version;
   if (header.bytes() != frame.size()) return FrameFault::wrong_length;

@@ -5,10 +5,11 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace midplane::inline v0::wire {
 
@@ -34,6 +35,7 @@ struct FrameHead {
   std::uint16_t version = wire_version;
   Incarnation incarnation;
   std::uint64_t epoch = 0;
+  bool wants_grant = false;  ///< as soon as this frame is taken
 };
 
 enum class RecordType : std::uint8_t {
@@ -48,12 +50,19 @@ enum class RecordType : std::uint8_t {
   serve = 8,
   heartbeat = 9,
   grant = 10,
+  subscription_grant = 11,
+  schema_wanted = 12,
+  schema = 13,
+  schema_refused = 14,
+  joined = 15,
   message = 16,
   request = 17,
   reply = 18,
   failure = 19,
   cancel = 20,
   item = 21,
+  item_grant = 22,
+  finished = 23,
 };
 
 inline constexpr std::uint8_t retained_flag = 1;
@@ -92,21 +101,41 @@ enum class FrameFault : std::uint8_t {
 inline constexpr std::size_t frame_faults = 7;
 [[nodiscard]] std::string_view name_of(FrameFault fault) noexcept;
 
-/// Appends records to one frame. Keeps its memory from frame to frame.
+/// What a record takes of a frame, padding included.
+[[nodiscard]] std::size_t bytes_of(RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept;
+
+/// The memory of a frame, from malloc: whoever sends it frees it, on any thread.
+struct FreeFrame {
+  void operator()(std::byte* block) const noexcept { std::free(block); }
+};
+using FrameMemory = std::unique_ptr<std::byte, FreeFrame>;
+struct Frame {
+  FrameMemory memory;
+  std::size_t size = 0;
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {memory.get(), size}; }
+};
+
+/// Appends records to one frame. Keeps its memory from frame to frame, until `detach` gives it away.
 class FrameBuilder {
  public:
-  void begin(const FrameHead& head) noexcept;
+  void begin() noexcept;
   /// False without memory, or when `meta` is longer than its length field can say; the frame is then as before.
   [[nodiscard]] bool add(const Record& record) noexcept;
   [[nodiscard]] std::size_t records() const noexcept { return records_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
-  /// Writes length and checksum. The bytes stay valid until the next `begin`.
-  [[nodiscard]] std::span<const std::byte> finish() noexcept;
+  [[nodiscard]] std::size_t bytes() const noexcept { return size_; }
+  /// Writes header and checksum. The bytes stay valid until the next call; more may be added, and it be finished again.
+  [[nodiscard]] std::span<const std::byte> finish(const FrameHead& head) noexcept;
+  [[nodiscard]] std::byte* memory() noexcept { return memory_.get(); }
+  /// The finished frame, whose memory is the caller's from now on.
+  [[nodiscard]] Frame detach() noexcept;
 
  private:
-  FrameHead head_{};
+  bool grow(std::size_t bytes) noexcept;
   std::size_t records_ = 0;
-  std::vector<std::byte> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+  std::size_t size_before_ = 0;  ///< of the frame before: the next one is likely as large
+  FrameMemory memory_;
 };
 
 /// Reads one frame. `open` verifies all of it, so `next` can not fail.

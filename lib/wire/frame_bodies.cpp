@@ -125,7 +125,8 @@ Headers unpack(const protocol::Headers& from, Texts& copied) {
 Body encode(const Hello& hello) noexcept {
   return build([&](FlatBufferBuilder& builder) {
     return protocol::CreateHello(builder, text(builder, hello.bus), hello.version_min, hello.version_max,
-                                 hello.frame_bytes_max, hello.requests_max, hello.heartbeat_ns);
+                                 hello.frame_bytes_max, hello.requests_max, hello.heartbeat_ns, hello.window_bytes,
+                                 hello.window_records, hello.away_keep_ns);
   });
 }
 
@@ -134,7 +135,7 @@ Body encode(const NameBody& name) noexcept {
     const auto name_at = text(builder, name.text);
     const auto type_at = text(builder, name.type.name);
     const auto one = protocol::CreateName(builder, name.id, name.service, name_at, type_at, name.type.fingerprint,
-                                          name.next_number);
+                                          name.next_number, name.series);
     return protocol::CreateNames(builder, builder.CreateVector(&one, 1));
   });
 }
@@ -186,17 +187,24 @@ Body encode(std::span<const LastNumberBody> heartbeat) noexcept {
   });
 }
 
-Body encode_meta(const Headers* headers, std::int64_t remaining_ns) noexcept {
+Body encode(const MetaFields& meta) noexcept {
   return build([&](FlatBufferBuilder& builder) {
-    const auto headers_at = headers ? pack(builder, *headers) : 0;
-    return protocol::CreateMeta(builder, headers_at, 0, nullptr, remaining_ns);
+    const auto headers_at = meta.headers ? pack(builder, *meta.headers) : 0;
+    std::vector<Offset<flatbuffers::String>> groups;
+    for (const std::string_view group : meta.groups) groups.push_back(builder.CreateString(group.data(), group.size()));
+    const auto groups_at = groups.empty() ? 0 : builder.CreateVector(groups);
+    const protocol::Fragment fragment =
+        meta.fragment ? protocol::Fragment{meta.fragment->total, meta.fragment->offset} : protocol::Fragment{};
+    return protocol::CreateMeta(builder, headers_at, groups_at, meta.fragment ? &fragment : nullptr, meta.remaining_ns,
+                                nullptr, 0, meta.subscription, meta.stream_items);
   });
 }
 
 std::optional<Hello> decode_hello(std::span<const std::byte> body) noexcept {
   return verified<protocol::Hello>(body, [](const protocol::Hello& from, Texts& copied) {
     return Hello{copied(from.bus()),     from.version_min(),  from.version_max(),
-                 from.frame_bytes_max(), from.requests_max(), from.heartbeat()};
+                 from.frame_bytes_max(), from.requests_max(), from.heartbeat(),
+                 from.window_bytes(),    from.window_records(), from.away_keep()};
   });
 }
 
@@ -206,7 +214,7 @@ std::optional<std::vector<NameBody>> decode_names(std::span<const std::byte> bod
     if (from.assigned()) {
       for (const protocol::Name* name : *from.assigned())
         names.push_back({name->id(), name->service(), copied(name->text()),
-                         {copied(name->type()), name->fingerprint()}, name->next_number()});
+                         {copied(name->type()), name->fingerprint()}, name->next_number(), name->series()});
     }
     return names;
   });
@@ -272,7 +280,13 @@ std::optional<Meta> decode_meta(std::span<const std::byte> meta) noexcept {
   auto decoded = verified<protocol::Meta>(meta, [](const protocol::Meta& from, Texts& copied) {
     Meta out;
     if (from.headers()) out.headers = unpack(*from.headers(), copied);
+    if (from.groups()) {
+      for (const flatbuffers::String* group : *from.groups()) out.groups.push_back(copied(group));
+    }
+    if (from.fragment()) out.fragment = FragmentBody{from.fragment()->total(), from.fragment()->offset()};
     out.remaining_ns = from.remaining();
+    out.subscription = from.subscription();
+    out.stream_items = from.stream_items();
     return out;
   });
   // The limits of headers hold for a stranger's too.

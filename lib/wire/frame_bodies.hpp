@@ -28,6 +28,9 @@ struct Hello {
   std::uint64_t frame_bytes_max = 0;
   std::uint32_t requests_max = 0;
   std::int64_t heartbeat_ns = 0;
+  std::uint64_t window_bytes = 0;
+  std::uint32_t window_records = 0;
+  std::int64_t away_keep_ns = 0;
 };
 
 /// A payload type as the other side names it.
@@ -42,6 +45,7 @@ struct NameBody {
   std::string text;
   FarType type;
   std::uint64_t next_number = 1;
+  std::uint64_t series = 0;
 };
 
 struct SubscribeBody {
@@ -68,10 +72,32 @@ struct LastNumberBody {
   std::uint64_t number = 0;
 };
 
+struct FragmentBody {
+  std::uint64_t total = 0;
+  std::uint64_t offset = 0;
+};
+
 /// Rare fields. `remaining_ns` below zero: no limit.
 struct Meta {
-  std::optional<Headers> headers;
+  std::optional<Headers> headers{};
+  std::vector<std::string> groups{};
+  std::optional<FragmentBody> fragment{};
   std::int64_t remaining_ns = -1;
+  std::uint32_t subscription = 0;  ///< a retained message: whom it is for
+  std::uint32_t stream_items = 0;  ///< a request: its answer is a stream
+};
+
+/// The same, as a sender has it.
+struct MetaFields {
+  const Headers* headers = nullptr;
+  std::span<const std::string_view> groups{};
+  const FragmentBody* fragment = nullptr;
+  std::int64_t remaining_ns = -1;
+  std::uint32_t subscription = 0;
+  std::uint32_t stream_items = 0;
+  [[nodiscard]] bool any() const noexcept {
+    return headers || !groups.empty() || fragment || remaining_ns >= 0 || subscription != 0 || stream_items != 0;
+  }
 };
 
 [[nodiscard]] Body encode(const Hello& hello) noexcept;
@@ -80,7 +106,7 @@ struct Meta {
 [[nodiscard]] Body encode(const ServeBody& serve) noexcept;
 [[nodiscard]] Body encode(const Error& failure) noexcept;
 [[nodiscard]] Body encode(std::span<const LastNumberBody> heartbeat) noexcept;
-[[nodiscard]] Body encode_meta(const Headers* headers, std::int64_t remaining_ns) noexcept;
+[[nodiscard]] Body encode(const MetaFields& meta) noexcept;
 
 [[nodiscard]] std::optional<Hello> decode_hello(std::span<const std::byte> body) noexcept;
 [[nodiscard]] std::optional<std::vector<NameBody>> decode_names(std::span<const std::byte> body) noexcept;

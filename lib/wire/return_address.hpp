@@ -29,6 +29,11 @@ class ReturnAddress {
   /// Calls `gave_up` once when that happens (at once when it has).
   virtual void when_cancelled(std::uint64_t correlation, Function<void()> gave_up) noexcept = 0;
 
+  /// How many items of a stream may be sent before its reader has taken any; 0: one reply is expected.
+  [[nodiscard]] virtual std::uint32_t stream_items(std::uint64_t) const noexcept { return 0; }
+  /// Calls `taken` with their number so far whenever the reader has taken an item.
+  virtual void when_taken(std::uint64_t, Function<void(std::uint64_t)>) noexcept {}
+
   void ref(std::uint32_t count = 1) noexcept { references_.fetch_add(count, std::memory_order_relaxed); }
   void unref(std::uint32_t count = 1) noexcept {
     if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy();

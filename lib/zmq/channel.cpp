@@ -22,6 +22,27 @@ Sent Channel::send(const std::shared_ptr<Connection>& connection, std::span<cons
     end(*connection, Error{ErrorCode::no_memory, "no memory for a frame on its way out"});
     return Sent::gone;
   }
+  const Sent sent = pass_on(connection, message);
+  if (sent != Sent::taken) zmq_msg_close(&message);
+  return sent;
+}
+
+Sent Channel::give(const std::shared_ptr<Connection>& connection, OutboundFrame frame) noexcept {
+  if (!connection->is_open.load(std::memory_order_acquire)) return Sent::gone;
+  if (!connection->flight->enter()) return hub_.want_writable(connection), Sent::full;
+  zmq_msg_t message;
+  if (!make_message(message, connection->flight, frame)) {
+    end(*connection, Error{ErrorCode::no_memory, "no memory for a frame on its way out"});
+    return Sent::gone;
+  }
+  const Sent sent = pass_on(connection, message);
+  if (sent == Sent::taken) return sent;
+  // Closing the message must not free the frame, which is the caller's.
+  give_up(message);
+  return sent;
+}
+
+Sent Channel::pass_on(const std::shared_ptr<Connection>& connection, zmq_msg_t& message) noexcept {
   Transmitted result = Transmitted::no_peer;
   bool has_arrivals = false;
   {
@@ -34,7 +55,6 @@ Sent Channel::send(const std::shared_ptr<Connection>& connection, std::span<cons
   }
   if (has_arrivals) hub_.want_turn(*this);
   if (result == Transmitted::done) return Sent::taken;
-  zmq_msg_close(&message);
   if (result == Transmitted::no_room) return hub_.want_writable(connection), Sent::full;
   lose(*connection);
   return Sent::gone;

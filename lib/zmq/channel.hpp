@@ -31,6 +31,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   /// Any thread.
   [[nodiscard]] Sent send(const std::shared_ptr<Connection>& connection, std::span<const std::byte> frame) noexcept;
+  [[nodiscard]] Sent give(const std::shared_ptr<Connection>& connection, OutboundFrame frame) noexcept;
   /// Any thread: `down` follows with this reason.
   void end(Connection& connection, Error why) noexcept;
   /// Any thread: the other side has gone; `down` follows when all that it had sent is delivered.
@@ -49,6 +50,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
  protected:
   enum class Transmitted : std::uint8_t { done, no_room, no_peer };
+  /// Whether it was taken; a message that was not is the caller's still.
+  [[nodiscard]] Sent pass_on(const std::shared_ptr<Connection>& connection, zmq_msg_t& message) noexcept;
   /// Under the lock.
   [[nodiscard]] virtual Transmitted transmit(const Connection& connection, zmq_msg_t& message) noexcept = 0;
   [[nodiscard]] Transmitted try_twice(const Connection& connection, zmq_msg_t& message) noexcept;

@@ -15,6 +15,9 @@ struct alignas(std::max_align_t) Head {
   std::shared_ptr<Flight> flight;
 };
 
+/// Whose message was given up on this thread; its callback runs inside zmq_msg_close.
+thread_local bool frame_stays = false;
+
 /// On ZeroMQ's thread, or on ours when a send failed: nothing here may block.
 void release(void*, void* hint) {
   auto* head = static_cast<Head*>(hint);
@@ -24,7 +27,20 @@ void release(void*, void* hint) {
   flight->leave();
 }
 
+/// The same for a frame whose memory came with it.
+void release_frame(void* data, void* hint) {
+  const bool stays = frame_stays;
+  release(nullptr, hint);
+  if (!stays) std::free(data);
+}
+
 }  // namespace
+
+void give_up(zmq_msg_t& message) noexcept {
+  frame_stays = true;
+  zmq_msg_close(&message);
+  frame_stays = false;
+}
 
 bool Flight::enter() noexcept {
   std::size_t frames = frames_.load(std::memory_order_relaxed);
@@ -49,6 +65,14 @@ bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight, std
   void* data = head + 1;
   if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
   if (zmq_msg_init_data(&message, data, bytes.size(), release, head) == 0) return true;
+  return release(nullptr, head), false;
+}
+
+bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight, OutboundFrame frame) noexcept {
+  void* block = std::malloc(sizeof(Head));
+  if (block == nullptr) return flight->leave(), false;
+  auto* head = ::new (block) Head{flight};
+  if (zmq_msg_init_data(&message, frame.memory, frame.size, release_frame, head) == 0) return true;
   return release(nullptr, head), false;
 }
 

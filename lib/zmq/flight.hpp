@@ -41,6 +41,11 @@ class Flight {
   FlightTotal& total_;
 };
 
+/// The same for memory from malloc, which the message takes over; on failure it stays the caller's.
+[[nodiscard]] bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight, OutboundFrame frame) noexcept;
+/// Closes such a message without freeing its frame: it could not be sent.
+void give_up(zmq_msg_t& message) noexcept;
+
 /// Copies `bytes` into a message whose end frees the place that the caller has entered. False: no memory, and the place
 /// is free again.
 [[nodiscard]] bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight,

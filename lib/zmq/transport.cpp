@@ -127,6 +127,11 @@ Sent ZmqTransport::send(ConnectionId id, std::span<const std::byte> frame) noexc
   return connection ? connection->channel->send(connection, frame) : Sent::gone;
 }
 
+Sent ZmqTransport::give(ConnectionId id, OutboundFrame frame) noexcept {
+  const std::shared_ptr<Connection> connection = hub_.find(id);
+  return connection ? connection->channel->give(connection, frame) : Sent::gone;
+}
+
 void ZmqTransport::disconnect(ConnectionId id) noexcept {
   if (const std::shared_ptr<Connection> connection = hub_.find(id))
     connection->channel->end(*connection, Error{ErrorCode::closed, "this side has closed the connection"});

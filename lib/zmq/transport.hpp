@@ -23,6 +23,7 @@ class ZmqTransport final : public Transport, private Pumped {
   Result<std::string> listen(std::string_view endpoint) override;
   Result<void> dial(std::string_view endpoint) override;
   Sent send(ConnectionId id, std::span<const std::byte> frame) noexcept override;
+  Sent give(ConnectionId id, OutboundFrame frame) noexcept override;
   void disconnect(ConnectionId id) noexcept override;
   bool flushed() const noexcept override { return hub_.in_flight.frames.load(std::memory_order_acquire) == 0; }
   TransportCounts counts() const noexcept override;

@@ -29,9 +29,9 @@ struct Pair : World {
   /// One record as `a` would send it to `b`.
   void say(const wire::Record& record, wire::FrameHead as) {
     wire::FrameBuilder builder;
-    builder.begin(as);
+    builder.begin();
     REQUIRE(builder.add(record));
-    const auto frame = builder.finish();
+    const auto frame = builder.finish(as);
     b.transport->inject(b.transport->only_connection(), {frame.begin(), frame.end()});
     run();
   }
@@ -103,10 +103,10 @@ TEST_CASE("records of unknown types, unknown names and old numbers are counted a
   pair.say({.type = wire::RecordType::cancel, .mark = 123});
   pair.say({.type = wire::RecordType::unsubscribe, .mark = 123});
   const LinkCounters& counters = pair.b.links->counters();
-  CHECK(counters.unknown_records == 2);
+  CHECK(counters.unknown_records == 1);
   CHECK(counters.unknown_names == 2);
   CHECK(counters.stale_numbers == 1);
-  CHECK(counters.stale_replies == 1);
+  CHECK(counters.stale_replies == 2);
   CHECK(pair.b.messages.size() == 1);
   CHECK(pair.b.gaps == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{1, 4}});
   CHECK(pair.b.lost.empty());

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -176,18 +177,22 @@ struct Bus final : Host {
   ~Bus();
 
   void peer_up(const PeerInfo& peer) noexcept override { up.push_back(peer); }
-  void peer_lost(const PeerInfo& peer, const Error& why) noexcept override {
-    lost.push_back(why.message());
-    std::erase_if(sinks, [&](const auto& sink) { return sink->peer_id() == peer.id; });
+  void peer_lost(const PeerInfo&, const Error& why) noexcept override { lost.push_back(why.message()); }
+  void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept override {
+    forgotten.push_back(peer);
+    if (successor) successors.push_back(successor->name);
+    sinks.clear();
   }
   void peer_refused(const PeerInfo&, const Error& why) noexcept override { refused.push_back(why.code()); }
   Result<void> peer_subscribes(PeerId peer, const wire::SubscribeBody& subscription) noexcept override {
     if (refuse_subscriptions) return Error{ErrorCode::schema_mismatch, "the types do not agree"};
     subscribed.push_back(subscription);
     if (!topic.empty() && matches(subscription.pattern, topic)) {
-      auto sink = links->topic_sink(peer, topic, TypeInfo{"test.Tick", 77, {}});
+      static constexpr TypeInfo tick{"test.Tick", 77, {}};
+      auto sink = links->topic_sink(peer, topic, tick);
       if (!sink) return sink.error();
       if (std::find(sinks.begin(), sinks.end(), *sink) == sinks.end()) sinks.push_back(*sink);
+      (*sink)->join(subscription.id, retained ? wire::envelope_of(*retained) : nullptr);
     }
     return ok();
   }
@@ -199,10 +204,20 @@ struct Bus final : Host {
     for (const auto& one : changes.withdrawn) withdrawn.push_back(one);
   }
   void peer_told(PeerId) noexcept override { ++told; }
-  void message_arrived(PeerId, const FarTopic& of, wire::Envelope* message, bool retained) noexcept override {
+  void topic_named(PeerId, const FarTopic& of) noexcept override { named.push_back(of.name->text); }
+  void schema_arrived(PeerId, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override {
+    schemas.emplace_back(fingerprint, bfbs.size());
+  }
+  std::vector<std::byte> schema_of(std::uint64_t) noexcept override { return std::vector<std::byte>(3); }
+  void schema_refused(PeerId, std::uint32_t id, std::string_view of, const Error& why) noexcept override {
+    refused_topics.emplace_back(id, std::string{of} + ": " + why.message());
+  }
+  void subscription_joined(PeerId, const FarTopic&, std::uint32_t id) noexcept override { joined.push_back(id); }
+  void message_arrived(PeerId, const FarTopic& of, wire::Envelope* message, const Arrival& how) noexcept override {
     aligned = aligned && reinterpret_cast<std::uintptr_t>(message->payload) % 16 == 0;
     types.push_back(of.type.name);
-    messages.push_back(AnyMessage::adopt(message, retained));
+    arrivals.emplace_back(how.only, std::vector<std::string>(how.groups.begin(), how.groups.end()));
+    messages.push_back(AnyMessage::adopt(message, how.only != 0));
   }
   void request_arrived(PeerId, wire::Envelope* request) noexcept override {
     requests.push_back(AnyMessage::adopt(request, false));
@@ -221,7 +236,9 @@ struct Bus final : Host {
     envelope->kind = kind;
     return AnyMessage::adopt(envelope, false);
   }
-  wire::Offer publish(std::string_view text) { return sinks.at(0)->offer(*wire::envelope_of(make(text))); }
+  wire::Offer publish(std::string_view text, const wire::Terms& terms = {}) {
+    return sinks.at(0)->offer(*wire::envelope_of(make(text)), terms);
+  }
   /// Asks over `sink`, with a deadline in `left`.
   wire::Offer ask(ServiceSink& sink, Asker& asker, std::uint64_t correlation, std::string_view text,
                   Duration left = std::chrono::seconds{5});
@@ -251,7 +268,14 @@ struct Bus final : Host {
   std::vector<std::uint32_t> unsubscribed, confirmed;
   std::vector<AnyMessage> messages, requests;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;
-  std::vector<std::shared_ptr<TopicSink>> sinks;
+  std::vector<std::shared_ptr<wire::TopicSink>> sinks;
+  std::optional<AnyMessage> retained;
+  std::vector<PeerId> forgotten;
+  std::vector<std::string> successors, named;
+  std::vector<std::pair<std::uint64_t, std::size_t>> schemas;
+  std::vector<std::pair<std::uint32_t, std::string>> refused_topics;
+  std::vector<std::uint32_t> joined;
+  std::vector<std::pair<std::uint32_t, std::vector<std::string>>> arrivals;
   int told = 0;
 };
 
@@ -307,8 +331,9 @@ inline void repair_checksum(std::vector<std::byte>& frame) {
   std::memcpy(frame.data() + 4, &sum, sizeof sum);
 }
 
-inline wire::SubscribeBody subscription(std::uint32_t id, std::string pattern) {
+inline wire::SubscribeBody subscription(std::uint32_t id, std::string pattern, Queue queue = {}) {
   wire::SubscribeBody body;
+  body.queue = queue;
   body.id = id;
   body.pattern = std::move(pattern);
   body.type = {"test.Tick", 77};

@@ -24,9 +24,9 @@ const FrameHead head{wire_version, {0x0123456789abcdef, 0xfedcba9876543210}, 42}
 
 std::vector<std::byte> frame_of(const std::vector<Record>& records) {
   FrameBuilder builder;
-  builder.begin(head);
+  builder.begin();
   for (const Record& record : records) REQUIRE(builder.add(record));
-  const auto frame = builder.finish();
+  const auto frame = builder.finish(head);
   return {frame.begin(), frame.end()};
 }
 
@@ -120,18 +120,18 @@ TEST_CASE("each fault of a frame has its name") {
 
 TEST_CASE("a frame without records is a frame of nothing") {
   FrameBuilder builder;
-  builder.begin(head);
-  CHECK(builder.finish().empty());
+  builder.begin();
+  CHECK(builder.finish(head).empty());
 }
 
 TEST_CASE("a meta beyond its length field does not enter, and leaves the frame as it was") {
   FrameBuilder builder;
-  builder.begin(head);
+  builder.begin();
   REQUIRE(builder.add({.type = RecordType::cancel, .mark = 1}));
   const std::vector<std::byte> meta(70'000);
   CHECK_FALSE(builder.add({.type = RecordType::message, .meta = meta}));
   FrameReader reader;
-  REQUIRE(reader.open(builder.finish()) == FrameFault::none);
+  REQUIRE(reader.open(builder.finish(head)) == FrameFault::none);
   Record record;
   CHECK(reader.next(record));
   CHECK_FALSE(reader.next(record));
@@ -180,12 +180,12 @@ TEST_CASE("every body comes back as it was") {
   headers.trace->flags = std::byte{1};
   headers.routing_key = "key";
   headers.entries = {{"a", "b"}};
-  const auto meta = decode_meta(encode_meta(&headers, 123));
+  const auto meta = decode_meta(encode(MetaFields{.headers = &headers, .remaining_ns = 123}));
   REQUIRE(meta);
   REQUIRE(meta->headers);
   CHECK(*meta->headers == headers);
   CHECK(meta->remaining_ns == 123);
-  CHECK(decode_meta(encode_meta(nullptr, -1))->headers == std::nullopt);
+  CHECK(decode_meta(encode(MetaFields{.stream_items = 7}))->headers == std::nullopt);
 }
 
 TEST_CASE("bodies of any address are read, and none of too few bytes is") {
@@ -201,7 +201,7 @@ TEST_CASE("bodies of any address are read, and none of too few bytes is") {
 TEST_CASE("headers over their limits are refused also from a peer") {
   Headers headers;
   for (int i = 0; i < 17; ++i) headers.entries.emplace_back("k", "v");
-  CHECK_FALSE(decode_meta(encode_meta(&headers, -1)));
+  CHECK_FALSE(decode_meta(encode(MetaFields{.headers = &headers, .remaining_ns = -1})));
 }
 
 TEST_CASE("mutated frames are refused or read, never anything else") {
@@ -213,7 +213,7 @@ TEST_CASE("mutated frames are refused or read, never anything else") {
                       encode(SubscribeBody{1, "a.*", {"T", 1}, {}, "g"}),
                       encode(ServeBody{{{"s", {"Q", 1}, {"R", 2}}}, {"gone"}}),
                       encode(Error{ErrorCode::busy, "words"}.with("more"))};
-  const Body meta = encode_meta(&headers, 5);
+  const Body meta = encode(MetaFields{.headers = &headers, .remaining_ns = 5});
   std::vector<Record> records;
   for (const Body& body : bodies) records.push_back({.type = RecordType::message, .payload = body, .meta = meta});
   const auto good = frame_of(records);

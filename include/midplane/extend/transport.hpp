@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,12 @@ enum class Sent : std::uint8_t { taken, full, gone };
 struct InboundFrame {
   std::span<const std::byte> bytes;
   Function<void()> release;
+};
+
+/// A frame on its way out together with its memory: from malloc, to be given back with free.
+struct OutboundFrame {
+  std::byte* memory;
+  std::size_t size;
 };
 
 /// The link's side: what a transport may tell. It withholds everything else.
@@ -85,6 +92,13 @@ class Transport {
   virtual Result<void> dial(std::string_view endpoint) = 0;
   /// Copies the bytes when it takes them. Any thread.
   virtual Sent send(ConnectionId id, std::span<const std::byte> frame) noexcept = 0;
+  /// The same without a copy, for frames that are worth it: with `taken` the memory is the transport's, which frees it
+  /// on any thread when the bytes have left; otherwise it stays the caller's.
+  virtual Sent give(ConnectionId id, OutboundFrame frame) noexcept {
+    const Sent sent = send(id, {frame.memory, frame.size});
+    if (sent == Sent::taken) std::free(frame.memory);
+    return sent;
+  }
   /// Ends one connection; `down` follows.
   virtual void disconnect(ConnectionId id) noexcept = 0;
   /// True when all that was taken has left for the system.

@@ -1,0 +1,174 @@
+/// What peers send, on its way into near routes and servers.
+
+#include "bus/far_side.hpp"
+#include "bus/subscription_core.hpp"
+#include "schema/contract.hpp"
+#include "wire/return_address.hpp"
+
+namespace midplane::inline v0::detail {
+namespace {
+
+/// Schemas of one peer that are kept to judge by.
+constexpr std::size_t schemas_per_peer_max = 256;
+constexpr std::size_t schema_bytes_max = std::size_t{1} << 20;
+
+}  // namespace
+
+void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
+
+void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
+  const auto entry = known(peer);
+  if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema_bytes_max) return;
+  entry->schemas.insert_or_assign(fingerprint, std::vector<std::byte>(bfbs.begin(), bfbs.end()));
+} catch (...) {
+  // Without it the types do not agree, and that is said.
+}
+
+std::vector<std::byte> FarSide::schema_of(std::uint64_t fingerprint) noexcept try {
+  std::vector<std::byte> bfbs;
+  bus_.topics->for_each([&](route::TopicRoute& route) {
+    if (bfbs.empty() && route.type && route.type->fingerprint == fingerprint)
+      bfbs.assign(route.type->bfbs.begin(), route.type->bfbs.end());
+  });
+  return bfbs;
+} catch (...) {
+  return {};
+}
+
+Result<void> FarSide::judge(Known& peer, const link::FarTopic& topic, const SubscriptionCore& subscription) noexcept {
+  const TypeInfo& near = *subscription.type;
+  if (near.is_bytes() || topic.type.fingerprint == 0 || near.fingerprint == topic.type.fingerprint) return ok();
+  const auto schema = peer.schemas.find(topic.type.fingerprint);
+  if (schema == peer.schemas.end())
+    return Error{ErrorCode::schema_mismatch, "the peer publishes another type and did not send its schema"};
+  return schema::agree(TypeInfo{topic.type.name, topic.type.fingerprint, schema->second}, near);
+}
+
+void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id) noexcept try {
+  const auto subscription = ours(id);
+  if (!subscription || !matches(subscription->box().name(), topic.name->text)) return;
+  const auto entry = known(peer);
+  const auto verdict = judge(*entry, topic, *subscription);
+  Incoming& incoming = entry->topics[topic.name];
+  incoming.audience[id] = verdict.has_value();
+  if (incoming.outlet) incoming.outlet->renew_next();
+  if (verdict && subscription->is_waiting) {
+    if (std::find(incoming.waiting.begin(), incoming.waiting.end(), id) == incoming.waiting.end())
+      incoming.waiting.push_back(id);
+    entry->credits->confirmed(id, subscription->box());
+  }
+  if (verdict) return;
+  bus_.log(LogLevel::error, "link.schema_mismatch", "a peer publishes a type that this subscription does not take",
+           "compare the two schemas with midplane-gen --check",
+           {{"topic", topic.name->text}, {"peer", entry->name}, {"why", verdict.error().message()}});
+  bus_.event(EventKind::schema_mismatch, topic.name->text, verdict.error().message());
+  SubscriptionEvent event;
+  event.kind = EventKind::schema_mismatch;
+  event.topic = topic.name->text;
+  event.peer = entry->name;
+  event.detail = verdict.error().message();
+  subscription->tell(std::move(event), entry->lanes.get());
+  bus_.links->refuse_schema(peer, id, topic, verdict.error());
+} catch (...) {
+  // Without memory the subscription does not take the topic of this peer; its messages are not for it.
+}
+
+void FarSide::schema_refused(link::PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept {
+  const auto entry = known(peer);
+  const auto found = entry->subscriptions.find(id);
+  if (found == entry->subscriptions.end()) return;
+  bus_.topics->leave_far(found->second, topic);
+  bus_.log(LogLevel::error, "link.schema_refused", "a peer does not take the type of a topic",
+           "compare the two schemas with midplane-gen --check",
+           {{"topic", topic}, {"peer", entry->name}, {"why", why.message()}});
+  bus_.event(EventKind::schema_mismatch, topic, why.message());
+  routes_changed(topic);
+}
+
+void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
+                              const link::Arrival& how) noexcept {
+  const auto entry = known(peer);
+  Incoming& incoming = entry->topics[topic.name];
+  if (!incoming.outlet) {
+    if (auto route = bus_.topics->open(topic.name->text))
+      incoming.outlet = std::make_unique<route::Outlet>(
+          std::move(route), route::OutletOptions{.sender = entry->lanes.get(), .audience = &incoming.audience});
+  }
+  message->retained = how.only != 0;
+  if (!incoming.outlet || !incoming.outlet->refresh()) {
+    // Nobody can be offered it: that it is missing is all that can be told.
+    gap(peer, topic, message->sequence, message->sequence);
+    return release(message);
+  }
+  const std::uint32_t size = message->size;
+  for (const std::uint32_t id : incoming.waiting) {
+    if (how.only == 0 || how.only == id) entry->credits->offering(id, size);
+  }
+  route::Wakes wakes;
+  incoming.outlet->deliver(message, how.groups, how.only, wakes);
+  wakes.tell();
+  for (const std::uint32_t id : incoming.waiting) {
+    if (how.only == 0 || how.only == id) entry->credits->offered(id);
+  }
+}
+
+void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexcept {
+  wire::Extra& extra = *request->extra;
+  std::vector<call::NearServer> servers;
+  std::vector<std::shared_ptr<wire::Sink>> others;
+  const auto route = bus_.services->find(request->name->text);
+  if (route) route->read(servers, others);
+  const auto entry = known(peer);
+  bool taken = false;
+  for (const call::NearServer& server : servers) {
+    if (!taken && !server.runner->closing()) taken = give(*entry, server.runner, request);
+    server.runner->unref();
+  }
+  if (taken) return;
+  extra.return_address->fail(extra.correlation, servers.empty()
+                                                    ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
+                                                    : Error{ErrorCode::busy, "every server's queue is full; try again later"});
+  release(request);
+}
+
+/// Puts a far request into a near server's queue; false when it is full.
+bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept {
+  auto& lane = peer.services[runner];
+  if (!lane) {
+    lane = runner->open_lane(&peer);
+    if (!lane) return false;
+    runner->ref();
+  }
+  if (!lane->reserve(request->size)) return false;
+  lane->count_offered();
+  if (lane->push(request)) runner->list(*lane);
+  return true;
+}
+
+void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept {
+  const auto entry = known(peer);
+  Event event{};
+  event.kind = EventKind::gap;
+  event.name = topic.name->text;
+  event.detail = entry->name;
+  event.first = first;
+  event.last = last;
+  event.at = bus_.clock->now();
+  if (bus_.event_sink) bus_.event_sink->event(event);
+  // An unknown number is told to all who would have got some of them: who had joined is not known any more.
+  std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto incoming = entry->topics.find(topic.name);
+    for (const auto& [id, weak] : subscriptions_) {
+      auto subscription = weak.lock();
+      if (!subscription || !matches(subscription->box().name(), topic.name->text)) continue;
+      const bool had_joined = incoming != entry->topics.end() && incoming->second.audience.contains(id);
+      if (first == 0 || had_joined) subscribers.push_back(std::move(subscription));
+    }
+  }
+  for (const auto& subscription : subscribers)
+    subscription->tell({EventKind::gap, topic.name->text, entry->name, {}, first, last}, entry->lanes.get());
+}
+
+}  // namespace midplane::inline v0::detail

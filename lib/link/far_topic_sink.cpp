@@ -1,0 +1,334 @@
+#include "link/far_topic_sink.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/clock.hpp"
+
+namespace midplane::inline v0::link {
+namespace {
+
+using wire::Offer;
+
+/// How patient a policy is; the most patient of a peer's subscriptions decides.
+int patience(Overflow overflow) noexcept {
+  switch (overflow) {
+    case Overflow::refuse: return 4;
+    case Overflow::block: return 3;
+    case Overflow::drop_newest: return 2;
+    case Overflow::drop_oldest: return 1;
+    case Overflow::latest: return 0;
+  }
+  return 2;
+}
+
+DropReason reason_of(Put put) noexcept {
+  switch (put) {
+    case Put::full: return DropReason::queue_full_newest;
+    case Put::too_large: return DropReason::too_large;
+    case Put::no_memory: return DropReason::no_memory;
+    default: return DropReason::link_lost;
+  }
+}
+
+}  // namespace
+
+std::int64_t remaining_of(const wire::Extra* extra, Clock& clock) noexcept {
+  if (!extra || extra->deadline == Instant::never()) return -1;
+  return std::max<std::int64_t>(0, (extra->deadline - clock.now()).count());
+}
+
+FarTopicSink::~FarTopicSink() {
+  for (const Waiting& one : waiting_) detail::release(one.envelope);
+}
+
+void FarTopicSink::weigh() noexcept {
+  Overflow overflow = Overflow::latest;
+  Duration block_for{0};
+  any_waits_ = false;
+  messages_max_ = bytes_max_ = 0;
+  for (const auto& one : subscriptions_) {
+    const Queue& queue = one->body.queue;
+    if (patience(queue.overflow) > patience(overflow)) overflow = queue.overflow;
+    messages_max_ = std::max(messages_max_, queue.messages);
+    bytes_max_ = std::max(bytes_max_, queue.bytes);
+    any_waits_ |= one->waits;
+    if (queue.overflow == Overflow::block) block_for = std::max(block_for, queue.block_for);
+  }
+  overflow_.store(overflow, std::memory_order_relaxed);
+  block_for_.store(block_for.count(), std::memory_order_relaxed);
+}
+
+/// True when it was there before, over an earlier connection.
+bool FarTopicSink::add(std::shared_ptr<FarSubscription> subscription) {
+  const auto known = std::find_if(subscriptions_.begin(), subscriptions_.end(),
+                                  [&](const auto& one) { return one->body.id == subscription->body.id; });
+  const bool is_renewed = known != subscriptions_.end();
+  if (is_renewed) *known = std::move(subscription);
+  else subscriptions_.push_back(std::move(subscription));
+  weigh();
+  return is_renewed;
+}
+
+void FarTopicSink::remove(std::uint32_t subscription) noexcept {
+  std::erase_if(subscriptions_, [&](const auto& one) { return one->body.id == subscription; });
+  weigh();
+}
+
+bool FarTopicSink::queue_has_room(std::uint64_t bytes) const noexcept {
+  return waiting_.size() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
+}
+
+bool FarTopicSink::has_credit(std::uint64_t bytes) const noexcept {
+  return !any_waits_ || std::all_of(subscriptions_.begin(), subscriptions_.end(),
+                                    [bytes](const auto& one) { return one->has_room(bytes); });
+}
+
+void FarTopicSink::spend(std::uint64_t bytes, std::uint32_t only) noexcept {
+  if (!any_waits_) return;
+  for (const auto& one : subscriptions_) {
+    if (!one->waits || (only != 0 && only != one->body.id)) continue;
+    ++one->sent_messages;
+    one->sent_bytes += bytes;
+  }
+}
+
+bool FarTopicSink::can_pack(Peer& peer, std::uint64_t bytes) const noexcept {
+  // What is large waits for its turn in pieces; the room for its first one is looked for there.
+  const std::size_t record = wire::bytes_of(wire::RecordType::message, bytes, 0);
+  const Outgoing& out = peer.outgoing();
+  return (out.is_large(record) ? out.has_room(1) : out.has_room(record)) && has_credit(bytes);
+}
+
+Offer FarTopicSink::lost(DropReason reason) noexcept {
+  totals_->drop(reason);
+  return Offer::dropped;
+}
+
+Offer FarTopicSink::offer(wire::Envelope& envelope, const wire::Terms& terms) noexcept {
+  const std::lock_guard lock{remote_->flag};
+  if (terms.is_reserved && reserved_ != 0) --reserved_;
+  return offer_locked(envelope, terms.groups, 0, terms.may_wait && !terms.is_reserved);
+}
+
+Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::string_view> groups, std::uint32_t only,
+                                 bool may_wait) noexcept {
+  Peer* const peer = remote_->peer;
+  const bool packs = peer && remote_->waiting.empty() && can_pack(*peer, envelope.size);
+  if (peer && !packs && may_wait && !queue_has_room(envelope.size)) return Offer::refused;
+  FarTotals::raise(totals_->offered);
+  // Also what is dropped has a number: the receiver reports it as a gap.
+  ++number_;
+  missed_last_ = !peer;
+  if (!peer) return lost(DropReason::link_lost);
+  if (!noted_) noted_ = peer->note_offered(*this);
+  wire::MetaFields fields;
+  if (envelope.extra) {
+    fields.headers = envelope.extra->headers;
+    fields.remaining_ns = remaining_of(envelope.extra, clock_);
+    if (fields.remaining_ns == 0) return lost(DropReason::expired);
+  }
+  fields.groups = groups;
+  fields.subscription = only;
+  if (packs) {
+    const Put put = pack(*peer, envelope, number_, fields);
+    return put == Put::sent ? Offer::taken : lost(reason_of(put));
+  }
+  if (wire::bytes_of(wire::RecordType::message, envelope.size, UINT16_MAX) > peer->message_bytes_max())
+    return lost(DropReason::too_large);
+  const Overflow policy = overflow();
+  if (policy == Overflow::latest) {
+    while (!waiting_.empty()) drop_first(DropReason::conflated);
+  } else if (policy == Overflow::drop_oldest) {
+    while (!waiting_.empty() && !queue_has_room(envelope.size)) drop_first(DropReason::queue_full_oldest);
+  }
+  if (!queue_has_room(envelope.size)) return lost(DropReason::queue_full_newest);
+  return wait_in_queue(envelope, number_, fields) ? Offer::taken : lost(DropReason::no_memory);
+}
+
+bool FarTopicSink::wait_in_queue(wire::Envelope& envelope, std::uint64_t number, wire::MetaFields fields) noexcept try {
+  wire::Body meta;
+  if (!fields.groups.empty()) {
+    meta = wire::encode(wire::MetaFields{.headers = fields.headers, .groups = fields.groups});
+    if (meta.empty()) return false;
+  }
+  const std::uint64_t ordinal = remote_->ordinal + 1;
+  waiting_.push_back({&envelope, number, ordinal, fields.subscription, std::move(meta)});
+  try {
+    if (waiting_.size() == 1) remote_->waiting.emplace(ordinal, this);
+  } catch (...) {
+    waiting_.pop_back();
+    return false;
+  }
+  remote_->ordinal = ordinal;
+  waiting_bytes_ += envelope.size;
+  detail::acquire(&envelope);
+  return true;
+} catch (...) {
+  return false;
+}
+
+void FarTopicSink::drop_first(DropReason reason) noexcept {
+  Waiting& first = waiting_.front();
+  // The place in the list is that of the first that waits.
+  auto node = remote_->waiting.extract({first.ordinal, this});
+  waiting_bytes_ -= first.envelope->size;
+  detail::release(first.envelope);
+  waiting_.pop_front();
+  totals_->drop(reason);
+  if (waiting_.empty() || node.empty()) return;
+  node.value().first = waiting_.front().ordinal;
+  remote_->waiting.insert(std::move(node));
+}
+
+void FarTopicSink::drop_waiting(DropReason reason) noexcept {
+  while (!waiting_.empty()) drop_first(reason);
+}
+
+Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept {
+  if (named_on_ != peer.serial && !peer.name_topic(*this, number)) return Put::gone;
+  wire::Body meta;
+  if (fields.any()) {
+    meta = wire::encode(fields);
+    if (meta.empty()) return Put::no_memory;
+  }
+  const wire::Record record{.type = wire::RecordType::message,
+                            .flags = fields.subscription != 0 ? wire::retained_flag : std::uint8_t{0},
+                            .name = name_,
+                            .number = static_cast<std::uint32_t>(number),
+                            .mark = static_cast<std::uint64_t>(envelope.sent_at),
+                            .payload = envelope.bytes(),
+                            .meta = meta};
+  Outgoing& out = peer.outgoing();
+  Put put = Put::sent;
+  if (out.is_large(wire::bytes_of(record.type, record.payload.size(), meta.size()))) {
+    if (envelope.size > peer.message_bytes_max()) return Put::too_large;
+    put = out.large({record,
+                     {.headers = fields.headers, .remaining_ns = fields.remaining_ns, .subscription = fields.subscription},
+                     &envelope,
+                     totals_.get(),
+                     true,
+                     {fields.groups.begin(), fields.groups.end()}});
+  } else {
+    put = out.data(record, totals_.get());
+    out.flush();
+  }
+  if (put == Put::sent) spend(envelope.size, fields.subscription);
+  return put;
+}
+
+bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
+  while (!waiting_.empty() && waiting_.front().ordinal <= up_to) {
+    Waiting& first = waiting_.front();
+    wire::Envelope& envelope = *first.envelope;
+    wire::MetaFields fields;
+    if (envelope.extra) {
+      fields.headers = envelope.extra->headers;
+      fields.remaining_ns = remaining_of(envelope.extra, clock_);
+    }
+    fields.subscription = first.only;
+    if (fields.remaining_ns == 0) {
+      drop_first(DropReason::expired);
+      continue;
+    }
+    if (!can_pack(peer, envelope.size)) return false;
+    std::optional<wire::Meta> kept;
+    std::vector<std::string_view> groups;
+    if (!first.meta.empty() && (kept = wire::decode_meta(first.meta))) {
+      groups.assign(kept->groups.begin(), kept->groups.end());
+      fields.groups = groups;
+    }
+    const Put put = pack(peer, envelope, first.number, fields);
+    if (put == Put::sent) {
+      auto node = remote_->waiting.extract({first.ordinal, this});
+      waiting_bytes_ -= envelope.size;
+      detail::release(&envelope);
+      waiting_.pop_front();
+      if (!waiting_.empty() && !node.empty()) {
+        node.value().first = waiting_.front().ordinal;
+        remote_->waiting.insert(std::move(node));
+      }
+    } else if (put == Put::gone) {
+      return false;
+    } else {
+      drop_first(reason_of(put));
+    }
+  }
+  return true;
+}
+
+void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) noexcept {
+  const std::lock_guard lock{remote_->flag};
+  Peer* const peer = remote_->peer;
+  const auto known = remote_->subscriptions.find(subscription);
+  if (!peer || known == remote_->subscriptions.end()) return;
+  const bool is_renewed = add(known->second);
+  if (named_on_ != peer->serial && !peer->name_topic(*this, number_ + 1)) return;
+  peer->send_locked({.type = wire::RecordType::joined, .name = name_, .mark = subscription});
+  // Who had joined before a link broke has the value, unless it was published while the peer was away.
+  if (retained && (!is_renewed || missed_last_)) offer_locked(*retained, {}, subscription, false);
+}
+
+bool FarTopicSink::has_room(std::uint32_t bytes) noexcept {
+  const std::lock_guard lock{remote_->flag};
+  Peer* const peer = remote_->peer;
+  return peer && ((remote_->waiting.empty() && can_pack(*peer, bytes)) || queue_has_room(bytes));
+}
+
+bool FarTopicSink::reserve(std::uint32_t bytes) noexcept {
+  const std::lock_guard lock{remote_->flag};
+  // While the peer is away it denies nobody: what is offered is lost, counted and reported as a gap.
+  if (remote_->peer && !queue_has_room(bytes)) {
+    FarTotals::raise(totals_->refused);
+    return false;
+  }
+  ++reserved_;
+  return true;
+}
+
+void FarTopicSink::unreserve() noexcept {
+  const std::lock_guard lock{remote_->flag};
+  --reserved_;
+}
+
+void FarTopicSink::wait_for_room(Duration nap) noexcept {
+  const auto key = remote_->room.prepare();
+  {
+    const std::lock_guard lock{remote_->flag};
+    remote_->room_wanted = true;
+    if (!remote_->peer || waiting_.size() <= messages_max_ / 2) return remote_->room.cancel();
+  }
+  remote_->room.wait(key, base::steady_now() + nap);
+}
+
+std::uint64_t FarTopicSink::last_settled(const Peer& peer) const noexcept {
+  std::uint64_t last = waiting_.empty() ? number_ : waiting_.front().number - 1;
+  std::uint32_t large = 0;
+  // A large one that is still leaving counts as not offered yet; the wire has the low half of its number.
+  if (peer.outgoing_.holds_message(name_on(peer), large)) {
+    const std::uint64_t number = number_ - static_cast<std::uint32_t>(static_cast<std::uint32_t>(number_) - large);
+    last = std::min(last, number - 1);
+  }
+  return last;
+}
+
+std::uint32_t FarTopicSink::name_on(const Peer& peer) const noexcept { return named_on_ == peer.serial ? name_ : 0; }
+
+SinkStats stats_of(const FarTotals& totals, std::uint64_t waiting) {
+  SinkStats stats;
+  stats.name = totals.name;
+  stats.kind = totals.kind;
+  stats.peer = totals.peer;
+  stats.waiting = waiting;
+  // What ended is read before what began, so that the difference is never negative.
+  stats.delivered = totals.acknowledged.load();
+  for (std::size_t i = 0; i < drop_reasons; ++i) stats.dropped.by_reason[i] = totals.dropped[i].load();
+  stats.refused = totals.refused.load();
+  stats.offered = totals.offered.load();
+  std::uint64_t known = stats.delivered + waiting;
+  for (const std::uint64_t count : stats.dropped.by_reason) known += count;
+  stats.in_transit = stats.offered > known ? stats.offered - known : 0;
+  return stats;
+}
+
+}  // namespace midplane::inline v0::link

@@ -1,0 +1,249 @@
+#include "link/outgoing.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace midplane::inline v0::link {
+namespace {
+
+using wire::RecordType;
+
+/// A frame is closed behind this; more would only delay what it carries. From here on packing more gains nothing.
+constexpr std::size_t frame_target_bytes = std::size_t{64} << 10;
+/// The least a frame may carry, on the slowest link.
+constexpr std::size_t frame_least_bytes = 1024;
+/// Smaller frames are copied for the transport, so that the memory of the open one stays.
+constexpr std::size_t copied_bytes_max = 4096;
+/// Room for the headers, the padding and the Meta of a fragment.
+constexpr std::size_t fragment_overhead = wire::frame_header_bytes + wire::record_header_bytes + 128;
+
+bool is_alone(RecordType type) noexcept { return type == RecordType::hello || type == RecordType::refused; }
+
+}  // namespace
+
+Outgoing::Outgoing(Transport& transport, ConnectionId connection, const LinkOptions& options, Clock& clock) noexcept
+    : frame_bytes_max{options.frame_bytes_max()},
+      window{options.heartbeat},
+      transport_{transport},
+      connection_{connection},
+      clock_{clock} {
+  // A greeting is written in the oldest words we speak; every other version repeats its layout.
+  head.version = options.version_min;
+  head.incarnation = options.incarnation;
+}
+
+Outgoing::~Outgoing() {
+  for (const Large& one : large_) detail::release(one.owner);
+}
+
+std::size_t Outgoing::frame_limit() const noexcept {
+  return std::min(frame_bytes_max, std::max(frame_least_bytes, window.frame_bytes()));
+}
+
+void Outgoing::count(std::size_t bytes, FarTotals* totals, bool is_data) {
+  window.sent(bytes, is_data ? 1 : 0);
+  if (!is_data) return;
+  open_has_data_ = true;
+  if (!runs_.empty() && runs_.back().totals == totals) ++runs_.back().records;
+  else runs_.push_back({totals, 1});
+}
+
+Put Outgoing::pack(const wire::Record& record, bool is_data) noexcept {
+  if (!is_open()) return Put::gone;
+  const std::size_t size = wire::bytes_of(record.type, record.payload.size(), record.meta.size());
+  if (size + wire::frame_header_bytes > frame_bytes_max) return Put::too_large;
+  const std::size_t target = std::min(frame_target_bytes, frame_limit());
+  if (open_.records() != 0 && (open_.bytes() + size > target || is_alone(record.type))) {
+    // Only control comes here with a transport that takes nothing.
+    if (closed_bytes_ + open_.bytes() + size > control_bytes_max) return Put::full;
+    close_open(false);
+  }
+  const bool is_first = open_.records() == 0;
+  if (!open_.add(record)) return Put::no_memory;
+  if (is_alone(record.type)) close_open(true);
+  else if (!is_data) window.sent(size + (is_first ? wire::frame_header_bytes : 0), 0);
+  return Put::sent;
+}
+
+void Outgoing::close_open(bool is_greeting) noexcept {
+  if (open_.records() == 0) return;
+  head.wants_grant = !is_greeting && window.wants_grant(std::exchange(open_has_data_, false));
+  static_cast<void>(open_.finish(head));
+  try {
+    closed_.push_back({open_.detach(), head.wants_grant, is_greeting});
+    closed_bytes_ += closed_.back().frame.size;
+  } catch (...) {
+    // Without memory for a list entry the frame is lost, and with it the connection.
+    gone_ = true;
+  }
+}
+
+Put Outgoing::control(const wire::Record& record) noexcept {
+  const Put put = pack(record, false);
+  if (put == Put::sent) flush();
+  return put == Put::sent && gone_ ? Put::gone : put;
+}
+
+bool Outgoing::has_room(std::size_t record_bytes) const noexcept {
+  if (!is_open() || !closed_.empty() || !large_.empty() || !window.has_room(record_bytes)) return false;
+  return open_.records() == 0 || open_.bytes() + record_bytes <= std::min(frame_target_bytes, frame_limit());
+}
+
+Put Outgoing::data(const wire::Record& record, FarTotals* totals) noexcept {
+  const std::size_t size = wire::bytes_of(record.type, record.payload.size(), record.meta.size());
+  const bool is_first = open_.records() == 0;
+  try {
+    const Put put = pack(record, true);
+    if (put == Put::sent) count(size + (is_first ? wire::frame_header_bytes : 0), totals, true);
+    return put;
+  } catch (...) {
+    gone_ = true;  // it is packed and can not be accounted for: the link ends, and what it had is counted as lost
+    return Put::no_memory;
+  }
+}
+
+bool Outgoing::is_large(std::size_t record_bytes) const noexcept {
+  return record_bytes + wire::frame_header_bytes > frame_limit();
+}
+
+Put Outgoing::large(Large one) noexcept {
+  if (!is_open()) return Put::gone;
+  try {
+    large_.push_back(std::move(one));
+    detail::acquire(large_.back().owner);
+  } catch (...) {
+    return Put::no_memory;
+  }
+  flush();
+  return Put::sent;
+}
+
+bool Outgoing::send_closed() noexcept {
+  Closed& first = closed_.front();
+  const Sent sent = transport_.give(connection_, {first.frame.memory.get(), first.frame.size});
+  if (sent == Sent::taken) {
+    static_cast<void>(first.frame.memory.release());
+    closed_bytes_ -= first.frame.size;
+    if (!first.is_alone) given_bytes_ += first.frame.size;
+    if (first.wants_grant) window.leaves(clock_.now());
+    closed_.pop_front();
+    return true;
+  }
+  (sent == Sent::full ? full_ : gone_) = true;
+  return false;
+}
+
+bool Outgoing::send_open() noexcept {
+  head.wants_grant = window.wants_grant(open_has_data_);
+  const std::span<const std::byte> bytes = open_.finish(head);
+  const bool is_given = bytes.size() >= copied_bytes_max;
+  const Sent sent = is_given ? transport_.give(connection_, {open_.memory(), bytes.size()}) : transport_.send(connection_, bytes);
+  if (sent == Sent::taken) {
+    if (head.wants_grant) window.leaves(clock_.now());
+    given_bytes_ += bytes.size();
+    open_has_data_ = false;
+    if (is_given) static_cast<void>(open_.detach().memory.release());
+    else open_.begin();
+    return true;
+  }
+  (sent == Sent::full ? full_ : gone_) = true;
+  return false;
+}
+
+/// The next piece of a large record, as the open frame; false when none may go now.
+bool Outgoing::send_fragment() noexcept try {
+  if (large_.empty()) return false;
+  auto next = large_.begin();
+  // One at a time: what has begun goes on; else the first that need not wait for a grant.
+  if (next->offset == 0 && next->is_data && !window.has_room(frame_least_bytes)) {
+    next = std::find_if(large_.begin(), large_.end(), [](const Large& one) { return !one.is_data; });
+    if (next == large_.end()) return false;
+    std::rotate(large_.begin(), next, std::next(next));
+    next = large_.begin();
+  }
+  const std::size_t limit = frame_limit();
+  const std::uint64_t left_bytes = next->record.payload.size() - next->offset;
+  const std::size_t piece = std::min<std::uint64_t>(left_bytes, limit - fragment_overhead);
+  if (next->is_data && !window.has_room(piece + fragment_overhead)) return false;
+  const bool is_last = piece == left_bytes;
+  const wire::FragmentBody fragment{next->record.payload.size(), next->offset};
+  wire::MetaFields fields = next->offset == 0 ? next->meta : wire::MetaFields{};
+  const std::vector<std::string_view> groups(next->groups.begin(), next->groups.end());
+  if (next->offset == 0) fields.groups = groups;
+  fields.fragment = &fragment;
+  const wire::Body meta = wire::encode(fields);
+  wire::Record record = next->record;
+  record.payload = next->record.payload.subspan(next->offset, piece);
+  record.meta = meta;
+  if (meta.empty() || !open_.add(record)) return gone_ = true, false;
+  count(open_.bytes(), is_last ? next->totals : nullptr, next->is_data);
+  next->offset += piece;
+  if (is_last) {
+    detail::release(next->owner);
+    large_.pop_front();
+  }
+  return true;
+} catch (...) {
+  return gone_ = true, false;
+}
+
+void Outgoing::flush() noexcept {
+  while (!full_ && is_open()) {
+    if (!closed_.empty()) static_cast<void>(send_closed());
+    else if (open_.records() != 0) static_cast<void>(send_open());
+    else if (!send_fragment()) return;
+  }
+}
+
+void Outgoing::writable() noexcept {
+  full_ = false;
+  flush();
+}
+
+void Outgoing::granted(std::uint64_t bytes, std::uint32_t records) noexcept {
+  std::uint64_t news = window.granted(bytes, records, clock_.now());
+  while (news != 0 && !runs_.empty()) {
+    Run& run = runs_.front();
+    const std::uint64_t taken = std::min(news, run.records);
+    if (run.totals) run.totals->acknowledged.fetch_add(taken, std::memory_order_relaxed);
+    run.records -= taken;
+    news -= taken;
+    if (run.records == 0) runs_.pop_front();
+  }
+  flush();
+}
+
+bool Outgoing::holds_message(std::uint32_t name, std::uint32_t& first_number) const noexcept {
+  for (const Large& one : large_) {
+    if (one.record.type != RecordType::message || one.record.name != name) continue;
+    first_number = one.record.number;
+    return true;
+  }
+  return false;
+}
+
+bool Outgoing::take_back(std::uint64_t request) noexcept {
+  const auto found = std::find_if(large_.begin(), large_.end(), [request](const Large& one) {
+    return one.record.type == RecordType::request && one.record.mark == request && one.offset == 0;
+  });
+  if (found == large_.end()) return false;
+  detail::release(found->owner);
+  large_.erase(found);
+  return true;
+}
+
+void Outgoing::end(DropReason reason) noexcept {
+  ended_ = true;
+  for (const Run& run : runs_) {
+    if (run.totals) run.totals->drop(reason, run.records);
+  }
+  for (const Large& one : large_) {
+    if (one.totals) one.totals->drop(reason);
+    detail::release(one.owner);
+  }
+  runs_.clear();
+  large_.clear();
+  closed_.clear();
+}
+
+}  // namespace midplane::inline v0::link

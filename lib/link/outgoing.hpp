@@ -1,0 +1,109 @@
+#pragma once
+/// What leaves over one connection: packs records into frames and gives them to the transport, at once while it takes
+/// them; while it does not, records gather in the open frame. So a lone message leaves alone and a crowd leaves packed,
+/// without a timer. Control goes always; data goes while window and open frame have room. The owner serialises all
+/// calls.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <midplane/extend/clock.hpp>
+#include <midplane/extend/transport.hpp>
+
+#include "link/far_totals.hpp"
+#include "link/link_options.hpp"
+#include "link/window.hpp"
+#include "wire/envelope.hpp"
+#include "wire/frame.hpp"
+#include "wire/frame_bodies.hpp"
+
+namespace midplane::inline v0::link {
+
+/// What became of a record.
+enum class Put : std::uint8_t { sent, full, too_large, no_memory, gone };
+
+/// A record too large for one frame, sent piece by piece. `record.payload` lies in `owner`, of which it has a reference.
+struct Large {
+  wire::Record record;
+  wire::MetaFields meta;
+  wire::Envelope* owner;
+  FarTotals* totals;  ///< messages: where it is counted
+  bool is_data;       ///< waits for grants
+  std::vector<std::string> groups{};
+  std::uint64_t offset = 0;
+};
+
+class Outgoing {
+ public:
+  Outgoing(Transport& transport, ConnectionId connection, const LinkOptions& options, Clock& clock) noexcept;
+  ~Outgoing();
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
+
+  /// Packs a record that never waits for grants. `full`: more waits here than a peer that does not read may make us keep.
+  Put control(const wire::Record& record) noexcept;
+  /// A data record of this size may be packed now.
+  [[nodiscard]] bool has_room(std::size_t record_bytes) const noexcept;
+  /// Packs one; only after `has_room`.
+  Put data(const wire::Record& record, FarTotals* totals) noexcept;
+  /// True when a record of this size has to go as `large`.
+  [[nodiscard]] bool is_large(std::size_t record_bytes) const noexcept;
+  Put large(Large large) noexcept;
+  /// Gives what is packed to the transport.
+  void flush() noexcept;
+  void writable() noexcept;
+  void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
+  /// Nothing waits here for the transport.
+  [[nodiscard]] bool is_idle() const noexcept { return closed_.empty() && open_.records() == 0 && large_.empty(); }
+  /// The largest number of its name that is still to come: a large message under way, or not begun.
+  [[nodiscard]] bool holds_message(std::uint32_t name, std::uint32_t& first_number) const noexcept;
+  /// Takes a large request back that has not begun to leave.
+  bool take_back(std::uint64_t request) noexcept;
+  /// Ends it: what was not granted yet is counted under `reason`.
+  void end(DropReason reason) noexcept;
+  /// Of the bytes packed, those that the transport has.
+  [[nodiscard]] std::uint64_t given_bytes() const noexcept { return given_bytes_; }
+  [[nodiscard]] bool is_open() const noexcept { return !ended_ && !gone_; }
+
+  wire::FrameHead head{};
+  std::size_t frame_bytes_max;
+  Window window;
+
+ private:
+  Put pack(const wire::Record& record, bool is_data) noexcept;
+  void close_open(bool is_alone) noexcept;
+  bool send_open() noexcept;
+  bool send_closed() noexcept;
+  bool send_fragment() noexcept;
+  void count(std::size_t bytes, FarTotals* totals, bool is_data);
+  [[nodiscard]] std::size_t frame_limit() const noexcept;
+
+  struct Closed {
+    wire::Frame frame;
+    bool wants_grant;
+    bool is_alone;  ///< a greeting, which no position counts
+  };
+  /// Data records of one name in a row that are not granted yet.
+  struct Run {
+    FarTotals* totals;
+    std::uint64_t records;
+  };
+
+  Transport& transport_;
+  const ConnectionId connection_;
+  Clock& clock_;
+  wire::FrameBuilder open_;
+  bool open_has_data_ = false;
+  std::deque<Closed> closed_;
+  std::size_t closed_bytes_ = 0;
+  std::uint64_t given_bytes_ = 0;
+  std::deque<Large> large_;
+  std::deque<Run> runs_;
+  bool full_ = false;  ///< the transport owes a `writable`
+  bool gone_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace midplane::inline v0::link
