@@ -1,6 +1,7 @@
 #pragma once
 /// The bus: owns every room and makes every handle. One per service; several per process are fine.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -39,6 +40,7 @@ struct BusOptions {
   std::shared_ptr<Random> random{};          ///< null: the system's
   std::pmr::memory_resource* memory = nullptr;  ///< for payloads; outlives every Message; null: new and delete
   Limits limits{};
+  Duration heartbeat{std::chrono::seconds{1}};  ///< of its links, 10 ms to 60 s; a peer silent for three is lost
   Wait wait = Wait::sleep;                   ///< how the bus's own pool waits
   std::shared_ptr<LogSink> log{};            ///< null: silent
   std::shared_ptr<EventSink> event{};

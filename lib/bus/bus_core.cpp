@@ -32,6 +32,8 @@ Result<void> validate(const BusOptions& options) {
     return Error{ErrorCode::invalid_option, "Limits::message_bytes_max is 64 bytes to 1 GiB"};
   if (options.limits.payload_memory_bytes_max < (std::size_t{1} << 16))
     return Error{ErrorCode::invalid_option, "Limits::payload_memory_bytes_max is at least 64 KiB"};
+  if (options.heartbeat < std::chrono::milliseconds{10} || options.heartbeat > std::chrono::seconds{60})
+    return Error{ErrorCode::invalid_option, "BusOptions::heartbeat is 10 ms to 60 s"};
   return ok();
 }
 
@@ -44,6 +46,7 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   core->clock = options.clock ? options.clock : steady_clock();
   core->random = options.random ? options.random : system_random();
   core->limits = options.limits;
+  core->heartbeat = options.heartbeat;
   core->log_sink = std::move(options.log);
   core->event_sink = std::move(options.event);
   core->interceptors = std::move(options.interceptors);

@@ -73,6 +73,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::shared_ptr<Clock> clock;
   std::shared_ptr<Random> random;
   Limits limits;
+  Duration heartbeat{};
   std::shared_ptr<LogSink> log_sink;
   std::shared_ptr<EventSink> event_sink;
   std::vector<std::shared_ptr<Interceptor>> interceptors;
