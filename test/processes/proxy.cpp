@@ -129,21 +129,14 @@ void Proxy::rate(std::uint64_t bytes_per_second) {
   wake();
 }
 
-std::uint64_t Proxy::forwarded(Way way) const {
+Proxy::Counts Proxy::counts() const {
   const std::lock_guard lock{mutex_};
-  return forwarded_[at(way)];
+  return counts_;
 }
-std::uint64_t Proxy::swallowed(Way way) const {
-  const std::lock_guard lock{mutex_};
-  return swallowed_[at(way)];
-}
-std::uint64_t Proxy::flipped() const {
-  const std::lock_guard lock{mutex_};
-  return flipped_;
-}
-std::uint64_t Proxy::connections() const {
-  const std::lock_guard lock{mutex_};
-  return taken_;
+
+bool Proxy::until(const std::function<bool(const Counts&)>& done, std::chrono::milliseconds limit) const {
+  std::unique_lock lock{mutex_};
+  return counted_.wait_for(lock, limit, [&] { return done(counts_); });
 }
 
 bool Proxy::wants_to_read(const Connection& connection, Way way) const {
@@ -188,13 +181,14 @@ void Proxy::run() {
       if (connection->pipe[0].end_told && connection->pipe[1].end_told) end(*connection, false);
     }
     take_connection();
+    counted_.notify_all();
   }
 }
 
 void Proxy::take_connection() {
   const int taken = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (taken < 0) return;
-  ++taken_;
+  ++counts_.connections;
   auto connection = std::make_unique<Connection>();
   connection->socket[0] = taken;
   set(taken, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -248,7 +242,7 @@ bool Proxy::read_some(Connection& connection, Way way) {
   const auto size = static_cast<std::size_t>(count);
   if (swallow) {
     connection.holed = true;
-    swallowed_[at(way)] += size;
+    counts_.swallowed[at(way)] += size;
     return true;
   }
   pipe.tokens -= static_cast<double>(size);
@@ -265,7 +259,7 @@ void Proxy::damage(Pipe& pipe, char* bytes, std::size_t count) {
     const std::uint64_t chosen = mixed(flips.seed * 0x9e3779b97f4a7c15ULL + block);
     if ((pipe.position - flips.after) % flips.every != chosen % flips.every) continue;
     bytes[i] = static_cast<char>(bytes[i] ^ (1 << (chosen >> 60 & 7)));
-    ++flipped_;
+    ++counts_.flipped;
   }
 }
 
@@ -280,7 +274,7 @@ bool Proxy::write_some(Connection& connection, Way way) {
     return false;
   }
   pipe.held.erase(pipe.held.begin(), pipe.held.begin() + count);
-  forwarded_[at(way)] += static_cast<std::uint64_t>(count);
+  counts_.forwarded[at(way)] += static_cast<std::uint64_t>(count);
   if (reset_in != 0 && (reset_in -= static_cast<std::uint64_t>(count)) == 0) end(connection, true);
   return true;
 }

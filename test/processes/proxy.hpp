@@ -5,7 +5,10 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -52,10 +55,17 @@ class Proxy {
   /// Bytes per second in each direction of each connection.
   void rate(std::uint64_t bytes_per_second);
 
-  [[nodiscard]] std::uint64_t forwarded(Way way) const;
-  [[nodiscard]] std::uint64_t swallowed(Way way) const;
-  [[nodiscard]] std::uint64_t flipped() const;
-  [[nodiscard]] std::uint64_t connections() const;  ///< taken so far
+  struct Counts {
+    std::array<std::uint64_t, 2> forwarded{};  ///< bytes, by Way
+    std::array<std::uint64_t, 2> swallowed{};  ///< bytes, by Way
+    std::uint64_t flipped = 0;
+    std::uint64_t connections = 0;             ///< taken so far
+  };
+  [[nodiscard]] Counts counts() const;
+  [[nodiscard]] std::uint64_t forwarded(Way way) const { return counts().forwarded[static_cast<std::size_t>(way)]; }
+  [[nodiscard]] std::uint64_t swallowed(Way way) const { return counts().swallowed[static_cast<std::size_t>(way)]; }
+  /// False when it does not come to that within the limit.
+  bool until(const std::function<bool(const Counts&)>& done, std::chrono::milliseconds limit) const;
 
  private:
   struct Pipe {
@@ -98,10 +108,8 @@ class Proxy {
   Rules rules_;
   std::array<std::uint64_t, 2> reset_in_{};  ///< 0: not asked for
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::array<std::uint64_t, 2> forwarded_{};
-  std::array<std::uint64_t, 2> swallowed_{};
-  std::uint64_t flipped_ = 0;
-  std::uint64_t taken_ = 0;
+  Counts counts_;
+  mutable std::condition_variable counted_;
   bool stopping_ = false;
   std::thread thread_;
 };

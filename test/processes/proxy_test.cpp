@@ -14,6 +14,7 @@ namespace midplane::test {
 namespace {
 
 constexpr int wait_ms = 10'000;
+constexpr std::chrono::seconds limit{10};
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -94,7 +95,7 @@ TEST_CASE("a cut proxy swallows bytes and ends, and resets what lost bytes when 
   line.proxy->cut();
   say(line.near, "lost");
   say(line.far, "lost too");
-  while (line.proxy->swallowed(Way::up) + line.proxy->swallowed(Way::down) != 12) std::this_thread::yield();
+  REQUIRE(line.proxy->until([](const Proxy::Counts& counts) { return counts.swallowed[0] + counts.swallowed[1] == 12; }, limit));
   ::shutdown(line.near, SHUT_WR);
   CHECK_FALSE(readable(line.far, 50));
   line.proxy->heal();
@@ -112,7 +113,7 @@ TEST_CASE("a half-open proxy swallows one direction and carries the other") {
   Line line;
   line.proxy->half_open(Way::up);
   say(line.near, "lost");
-  while (line.proxy->swallowed(Way::up) != 4) std::this_thread::yield();
+  REQUIRE(line.proxy->until([](const Proxy::Counts& counts) { return counts.swallowed[0] == 4; }, limit));
   CHECK_FALSE(readable(line.far, 50));
   // Before its own bytes were lost the connection still carried; now only a heal may say that it has a hole.
   line.proxy->heal();
@@ -158,7 +159,7 @@ TEST_CASE("a proxy flips one bit in each block behind the bytes that stay whole"
     CHECK(__builtin_popcount(static_cast<unsigned char>(got[i] ^ whole[i])) == 1);
   }
   CHECK(changed == 10);
-  CHECK(line.proxy->flipped() == 10);
+  CHECK(line.proxy->counts().flipped == 10);
 }
 
 TEST_CASE("a proxy carries single bytes, and no more a second than it may") {
