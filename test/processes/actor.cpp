@@ -2,6 +2,7 @@
 /// input and tells what happened on standard output, a line each, which begins with the time of the monotonic clock.
 ///
 ///     process_actor publisher,server heartbeat=100 run=1 listen=tcp://127.0.0.1:0 dial=ipc:///PATH
+///     also: name=NAME, queue=MESSAGES of the subscription, dial_timeout=MS
 ///
 /// told: matched MS | publish COUNT SIZE PER_SECOND | stop | wait_server MS | ask FIRST COUNT SIZE TIMEOUT_MS HOLD |
 ///       confirmed MS | stats | quit
@@ -91,7 +92,8 @@ struct BusEvents final : EventSink {
 
 class Actor {
  public:
-  Actor(Bus bus, Out& out, std::uint64_t run) : bus_{std::move(bus)}, out_{out}, run_{run} {}
+  Actor(Bus bus, Out& out, std::uint64_t run, std::size_t queue)
+      : bus_{std::move(bus)}, out_{out}, run_{run}, queue_{queue} {}
 
   Result<void> play(const std::string& role) {
     if (role == "publisher") return keep(bus_.publisher(load), publisher_);
@@ -101,9 +103,8 @@ class Actor {
     }, {.queue = Queue{.messages = 4096, .bytes = std::size_t{64} << 20}}), server_);
     if (role != "subscriber") return Error{ErrorCode::invalid_option, "no such role"};
     flusher_ = bus_.every(20ms, [this] { out_.flush(); });
-    // Room for everything: what is lost here was lost on the way.
     return keep(bus_.subscribe(load, [this](const Message<Bytes>& message) { take(message); },
-                               {.queue = Queue{.messages = std::size_t{1} << 20, .bytes = std::size_t{128} << 20},
+                               {.queue = Queue{.messages = queue_, .bytes = std::size_t{128} << 20},
                                 .on_event = [this](const SubscriptionEvent& event) { told(event); }}),
                 subscription_);
   }
@@ -238,6 +239,7 @@ class Actor {
   Bus bus_;
   Out& out_;
   const std::uint64_t run_;
+  const std::size_t queue_;
   std::mutex publishing_;
   std::uint64_t last_ = 0, until_ = 0, began_at_ = 0;
   std::int64_t began_ = 0;
@@ -257,11 +259,15 @@ int start(int count, char** words) {
   zmq::TransportOptions ends;
   BusOptions options;
   std::uint64_t run = 1;
+  // Room for everything: what is lost then was lost on the way.
+  std::size_t queue = std::size_t{1} << 20;
   for (int i = 2; i < count; ++i) {
     const std::string word = words[i];
     const std::string value = word.substr(word.find('=') + 1);
     if (word.starts_with("heartbeat=")) options.heartbeat = std::chrono::milliseconds{std::stol(value)};
     if (word.starts_with("run=")) run = std::stoull(value);
+    if (word.starts_with("queue=")) queue = std::stoull(value);
+    if (word.starts_with("dial_timeout=")) ends.dial_timeout = std::chrono::milliseconds{std::stol(value)};
     if (word.starts_with("name=")) options.name = value;
     if (word.starts_with("listen=")) ends.listen.push_back(value);
     if (word.starts_with("dial=")) ends.peers.push_back(value);
@@ -269,7 +275,7 @@ int start(int count, char** words) {
   options.event = std::make_shared<BusEvents>(out);
   auto bus = Bus::open(std::move(options));
   if (!bus) return out.line("failed " + bus.error().message()), 1;
-  Actor actor{std::move(*bus), out, run};
+  Actor actor{std::move(*bus), out, run, queue};
   std::istringstream roles{words[1]};
   for (std::string role; std::getline(roles, role, ',');) {
     if (auto played = actor.play(role); !played) return out.line("failed " + played.error().message()), 1;

@@ -11,7 +11,7 @@ void matched(ActorProcess& publisher) { REQUIRE(publisher.works("matched 20000",
 TEST_CASE("P11: a connection reset inside a frame is lost at once to both ends, and gaps say what was lost") {
   for (unsigned instant = 0; instant != instants(); ++instant) {
     CAPTURE(instant);
-    Through line{{"subscriber", "heartbeat=2000"}, {"publisher", "heartbeat=2000"}};
+    Through line{{"subscriber", "heartbeat=500"}, {"publisher", "heartbeat=500"}};
     ActorProcess& subscriber = *line.listens;
     ActorProcess& publisher = *line.dials;
     matched(publisher);
@@ -31,7 +31,7 @@ TEST_CASE("P11: a connection reset inside a frame is lost at once to both ends, 
     CHECK(subscriber.until([&](const Heard& heard) { return heard.ledger.delivered() > before + 40; }));
     std::printf("reset inside a frame: told %.1f ms apart, confirmed again %.0f ms after\n",
                 std::abs(ms_between(here.at, there.at)), ms_between(there.at, confirmed.at));
-    settle(publisher, subscriber, 1, 1, 2000ms);
+    settle(publisher, subscriber, 1, 1, 500ms);
   }
 }
 
@@ -61,7 +61,7 @@ TEST_CASE("P8: bits that flip after the greeting never reach a handler, and gaps
   REQUIRE(subscriber.until([](const Heard& heard) { return heard.ledger.delivered() >= 100; }));
   const std::size_t mark = subscriber.mark();
   line.proxy->flip_bits({.every = 20'000, .after = 2048, .seed = 3});
-  // Each flip ends a connection or a frame: five connections are enough to see both.
+  // A flip ends the connection, or a frame is refused; either way some links end.
   CHECK(subscriber.until([&](const Heard& heard) { return heard.count("event", "peer_lost", mark) >= 3; }));
   const std::size_t healed = subscriber.mark();
   const std::uint64_t flips = line.proxy->counts().flipped;
@@ -78,14 +78,14 @@ TEST_CASE("P8: bits that flip after the greeting never reach a handler, and gaps
 }
 
 TEST_CASE("P8: bits that flip anywhere, greetings included, never reach a handler, and the link comes back after them") {
-  Through line{{"subscriber", "heartbeat=100"}, {"publisher", "heartbeat=100"}};
+  Through line{{"subscriber", "heartbeat=100"}, {"publisher", "heartbeat=100", "dial_timeout=300"}};
   ActorProcess& subscriber = *line.listens;
   ActorProcess& publisher = *line.dials;
-  line.proxy->flip_bits({.every = 300, .after = 0, .seed = 5});
+  line.proxy->flip_bits({.every = 150, .after = 0, .seed = 5});
   line.proxy->reset();
   publisher.say("publish 1000000000 300 1000");
-  // Dialling again and again: a greeting of 64 bytes that is damaged one time in five.
-  CHECK(line.proxy->until([](const Proxy::Counts& counts) { return counts.flipped >= 20; }, event_limit));
+  // Dialling again and again: some greetings of 64 bytes pass, and what follows them does not.
+  CHECK(line.proxy->until([](const Proxy::Counts& counts) { return counts.flipped >= 10; }, event_limit));
   const std::size_t healed = subscriber.mark();
   const std::int64_t healed_at = now_ns();
   const Proxy::Counts damage = line.proxy->counts();

@@ -21,7 +21,7 @@ using Arguments = std::vector<std::string>;
 
 /// Tests in real time allow ten times what is promised.
 inline constexpr int real_time_factor = 10;
-/// A promise of "at once": far below a heartbeat of the tests that ask for it.
+/// A promise of "at once": below the three heartbeats of 500 ms in the tests that ask for it, so silence did not tell.
 inline constexpr std::chrono::milliseconds at_once{1000};
 
 inline bool is_soak() { return std::getenv("MIDPLANE_SOAK_MESSAGES") || std::getenv("MIDPLANE_SOAK_PROCESSES"); }
@@ -105,18 +105,24 @@ inline void settle(ActorProcess& publisher, ActorProcess& subscriber, std::uint6
   const Line done = publisher.line("done");
   REQUIRE(done.is("done"));
   const std::uint64_t last = done.number(1);
-  CHECK_MESSAGE(subscriber.until([&](const Heard& heard) { return heard.ledger.covers(run, first, last); },
-                                 2 * heartbeat * real_time_factor),
-                "ids " << first << " to " << last << " are not all accounted for");
+  static_cast<void>(subscriber.until([&](const Heard& heard) {
+    return heard.ledger.covers(run, first, last) || !heard.ledger.faults().empty();
+  }, 2 * heartbeat * real_time_factor));
+  const double took_ms = ms_between(done.at, now_ns());
   const Heard heard = subscriber.heard();
   CHECK(heard.ledger.faults() == "");
   CHECK(heard.count("wrong") == 0);
   Counters sender = publisher.stats("link", "load");
   CHECK(sender["offered"] == sender["delivered"] + sender["dropped"] + sender["waiting"] + sender["in_transit"]);
   CHECK_MESSAGE(sender["dropped"] >= heard.ledger.missing(), "the sender counts fewer losses than the gaps hold");
-  std::printf("  account: %llu published, %llu delivered, %llu in gaps; the sender counts %llu dropped\n",
+  // Over the whole life of one subscriber: acknowledged is only what has arrived.
+  if (first == 1) CHECK(sender["delivered"] <= heard.ledger.delivered());
+  CHECK(subscriber.stats("subscription", "load")["dropped"] == 0);
+  std::printf("  account after %.0f ms: %llu published, %llu delivered, %llu in gaps; the sender counts %llu dropped\n", took_ms,
               static_cast<unsigned long long>(last), static_cast<unsigned long long>(heard.ledger.delivered()),
               static_cast<unsigned long long>(heard.ledger.missing()), static_cast<unsigned long long>(sender["dropped"]));
+  CHECK_MESSAGE(heard.ledger.covers(run, first, last), "ids " << first << " to " << last << ": only " << heard.ledger.first_id()
+                                                       << " to " << heard.ledger.last_id() << " are accounted for");
 }
 
 }  // namespace midplane::test
