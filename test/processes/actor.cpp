@@ -219,8 +219,9 @@ class Actor {
     const Stats stats = bus_.stats();
     for (const SinkStats& sink : stats.sinks) {
       std::ostringstream words;
-      words << "stats " << sink.kind << ' ' << sink.name << " offered=" << sink.offered << " delivered=" << sink.delivered
-            << " waiting=" << sink.waiting << " in_transit=" << sink.in_transit << " dropped=" << sink.dropped.total();
+      words << "stats " << sink.kind << ' ' << sink.name << " offered=" << sink.offered
+            << " delivered=" << sink.delivered << " waiting=" << sink.waiting << " in_transit=" << sink.in_transit
+            << " dropped=" << sink.dropped.total();
       for (std::size_t i = 0; i != drop_reasons; ++i) {
         if (sink.dropped.by_reason[i] != 0)
           words << ' ' << name_of(static_cast<DropReason>(i)) << '=' << sink.dropped.by_reason[i];
@@ -280,7 +281,8 @@ int start(int count, char** words) {
   for (std::string role; std::getline(roles, role, ',');) {
     if (auto played = actor.play(role); !played) return out.line("failed " + played.error().message()), 1;
   }
-  if (auto attached = actor.attach(std::move(ends)); !attached) return out.line("failed " + attached.error().message()), 1;
+  auto attached = actor.attach(std::move(ends));
+  if (!attached) return out.line("failed " + attached.error().message()), 1;
   out.line("ready " + actor.address());
   actor.run();
   return 0;

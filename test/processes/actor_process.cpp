@@ -16,7 +16,8 @@ std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch
 
 std::size_t Heard::count(std::string_view first, std::string_view second, std::size_t from) const {
   std::size_t found = 0;
-  for (std::size_t i = from; i < lines.size(); ++i) found += second.empty() ? lines[i].is(first) : lines[i].is(first, second);
+  for (std::size_t i = from; i < lines.size(); ++i)
+    found += second.empty() ? lines[i].is(first) : lines[i].is(first, second);
   return found;
 }
 
@@ -79,7 +80,8 @@ void ActorProcess::listen_to(int out) {
     held.append(bytes, static_cast<std::size_t>(count));
     const std::lock_guard lock{mutex_};
     std::size_t at = 0;
-    for (std::size_t end = 0; (end = held.find('\n', at)) != std::string::npos; at = end + 1) hear(held.substr(at, end - at));
+    for (std::size_t end = 0; (end = held.find('\n', at)) != std::string::npos; at = end + 1)
+      hear(held.substr(at, end - at));
     held.erase(0, at);
     changed_.notify_all();
   }
@@ -111,7 +113,8 @@ bool ActorProcess::until(const std::function<bool(const Heard&)>& done, std::chr
   return done(heard_);
 }
 
-Line ActorProcess::line(std::string_view first, std::string_view second, std::size_t from, std::chrono::milliseconds limit) {
+Line ActorProcess::line(std::string_view first, std::string_view second, std::size_t from,
+                        std::chrono::milliseconds limit) {
   Line found;
   static_cast<void>(until([&](const Heard& heard) {
     const Line* line = heard.find(first, second, from);

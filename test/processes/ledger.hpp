@@ -55,7 +55,7 @@ class Ledger {
   void cover(std::uint64_t first, std::uint64_t last, const char* how) {
     if (next_ == 0) first_ = first;
     else if (first > next_) fault(span(next_, first - 1) + " missing without a gap");
-    else if (first < next_) fault(span(first, last) + " " + how + " though " + std::to_string(next_ - 1) + " was reached");
+    else if (first < next_) fault(span(first, last) + " " + how + " behind " + std::to_string(next_ - 1));
     next_ = last + 1;
   }
   void forget() {

@@ -102,7 +102,7 @@ void Proxy::heal() {
   const std::lock_guard lock{mutex_};
   rules_ = {};
   for (const auto& connection : connections_) {
-    if (connection->holed) end(*connection, true);
+    if (connection->pipe[0].holed || connection->pipe[1].holed) end(*connection, true);
   }
   wake();
 }
@@ -142,7 +142,7 @@ bool Proxy::until(const std::function<bool(const Counts&)>& done, std::chrono::m
 bool Proxy::wants_to_read(const Connection& connection, Way way) const {
   const Pipe& pipe = connection.pipe[at(way)];
   if (pipe.ended || rules_.hold || connection.socket[at(way)] < 0) return false;
-  if (rules_.swallow[at(way)] || connection.holed) return true;
+  if (rules_.swallow[at(way)] || pipe.holed) return true;
   return pipe.held.empty() && (rules_.bytes_per_second == 0 || pipe.tokens >= 1);
 }
 
@@ -191,9 +191,11 @@ void Proxy::take_connection() {
   ++counts_.connections;
   auto connection = std::make_unique<Connection>();
   connection->socket[0] = taken;
+  for (const Way way : {Way::up, Way::down}) connection->pipe[at(way)].salt = 2 * counts_.connections + at(way);
   set(taken, IPPROTO_TCP, TCP_NODELAY, 1);
   if (rules_.swallow[0] || rules_.swallow[1]) {
-    connection->holed = true;
+    // Half a line is no line to connect over.
+    connection->pipe[0].holed = connection->pipe[1].holed = true;
   } else {
     int& out = connection->socket[1];
     out = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -220,14 +222,14 @@ void Proxy::step(Connection& connection, Way way, double elapsed) {
     if (!read && !wrote) break;
   }
   if (connection.over || !pipe.ended || !pipe.held.empty() || pipe.end_told || rules_.hold) return;
-  if (rules_.swallow[at(way)] || connection.holed) return;
+  if (rules_.swallow[at(way)] || pipe.holed) return;
   pipe.end_told = true;
   ::shutdown(connection.socket[1 - at(way)], SHUT_WR);
 }
 
 bool Proxy::read_some(Connection& connection, Way way) {
   Pipe& pipe = connection.pipe[at(way)];
-  const bool swallow = rules_.swallow[at(way)] || connection.holed;
+  const bool swallow = rules_.swallow[at(way)] || pipe.holed;
   char bytes[chunk_bytes];
   std::size_t wanted = sizeof bytes;
   if (!swallow && rules_.bytes_per_second != 0) wanted = std::min(wanted, static_cast<std::size_t>(pipe.tokens));
@@ -235,13 +237,13 @@ bool Proxy::read_some(Connection& connection, Way way) {
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   if (count <= 0) {
     pipe.ended = true;
-    if (swallow) connection.holed = true;
+    if (swallow) pipe.holed = true;
     else if (count < 0) end(connection, true);
     return false;
   }
   const auto size = static_cast<std::size_t>(count);
   if (swallow) {
-    connection.holed = true;
+    pipe.holed = true;
     counts_.swallowed[at(way)] += size;
     return true;
   }
@@ -256,7 +258,7 @@ void Proxy::damage(Pipe& pipe, char* bytes, std::size_t count) {
   for (std::size_t i = 0; i != count; ++i, ++pipe.position) {
     if (flips.every == 0 || pipe.position < flips.after) continue;
     const std::uint64_t block = (pipe.position - flips.after) / flips.every;
-    const std::uint64_t chosen = mixed(flips.seed * 0x9e3779b97f4a7c15ULL + block);
+    const std::uint64_t chosen = mixed(mixed(flips.seed * 0x9e3779b97f4a7c15ULL + pipe.salt) + block);
     if ((pipe.position - flips.after) % flips.every != chosen % flips.every) continue;
     bytes[i] = static_cast<char>(bytes[i] ^ (1 << (chosen >> 60 & 7)));
     ++counts_.flipped;

@@ -71,14 +71,15 @@ class Proxy {
   struct Pipe {
     std::vector<char> held;
     std::uint64_t position = 0;  ///< bytes read so far
+    std::uint64_t salt = 0;      ///< each connection is damaged elsewhere
     double tokens = 0;
     bool ended = false;          ///< no more to read
     bool end_told = false;
+    bool holed = false;          ///< it lost bytes: nothing may follow them
   };
   struct Connection {
     std::array<int, 2> socket{-1, -1};  ///< who dialled; what lies behind
     std::array<Pipe, 2> pipe;           ///< by Way
-    bool holed = false;
     bool over = false;
   };
   struct Rules {

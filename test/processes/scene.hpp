@@ -53,6 +53,8 @@ class ScratchDirectory {
 class Couple {
  public:
   Couple(unsigned instant, Arguments stays, Arguments dies) : mortal_arguments_{std::move(dies)} {
+    // Whoever comes back under another name is somebody else, not a restart.
+    mortal_arguments_.emplace_back("name=mortal");
     if (instant % 3 == 0) {
       stays.emplace_back("listen=tcp://127.0.0.1:0");
       survivor = std::make_unique<ActorProcess>(std::move(stays));
@@ -118,11 +120,12 @@ inline void settle(ActorProcess& publisher, ActorProcess& subscriber, std::uint6
   // Over the whole life of one subscriber: acknowledged is only what has arrived.
   if (first == 1) CHECK(sender["delivered"] <= heard.ledger.delivered());
   CHECK(subscriber.stats("subscription", "load")["dropped"] == 0);
-  std::printf("  account after %.0f ms: %llu published, %llu delivered, %llu in gaps; the sender counts %llu dropped\n", took_ms,
-              static_cast<unsigned long long>(last), static_cast<unsigned long long>(heard.ledger.delivered()),
-              static_cast<unsigned long long>(heard.ledger.missing()), static_cast<unsigned long long>(sender["dropped"]));
-  CHECK_MESSAGE(heard.ledger.covers(run, first, last), "ids " << first << " to " << last << ": only " << heard.ledger.first_id()
-                                                       << " to " << heard.ledger.last_id() << " are accounted for");
+  const auto count = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
+  std::printf("  account after %.0f ms: %llu published, %llu delivered, %llu in gaps; the sender counts %llu dropped\n",
+              took_ms, count(last), count(heard.ledger.delivered()), count(heard.ledger.missing()),
+              count(sender["dropped"]));
+  CHECK_MESSAGE(heard.ledger.covers(run, first, last), "ids " << first << " to " << last << ": only "
+                << heard.ledger.first_id() << " to " << heard.ledger.last_id() << " are accounted for");
 }
 
 }  // namespace midplane::test

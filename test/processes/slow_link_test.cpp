@@ -3,7 +3,7 @@
 
 namespace midplane::test {
 
-TEST_CASE("P11: a link of 64 kbit/s under a flood stays alive, answers small requests in time, and explains its losses") {
+TEST_CASE("P11: a flooded link of 64 kbit/s stays alive, answers small requests in time and explains its losses") {
   constexpr std::uint64_t bytes_per_second = 8000;
   const std::uint64_t requests = is_soak() ? 100 : 8;
   Through line{{"subscriber,client", "heartbeat=1000", "queue=64"}, {"publisher,server", "heartbeat=1000"}, 4096};
