@@ -46,7 +46,8 @@ std::string Figure::fault() const {
   if (counted().pairs == 0) return "nothing was measured";
   if (lost != 0) return "lost " + std::to_string(lost) + " messages";
   const double published = counts_close ? question.published_close : question.published_apart;
-  if (published > 0 && counted().theirs < published / 2 && counted().crossing_ns <= alike_ns_max)
+  const double part = question.higher_is_better ? counted().theirs / published : published / counted().theirs;
+  if (published > 0 && part < 0.5 && counted().crossing_ns <= alike_ns_max)
     return "the rival is below half of its published figure";
   return {};
 }
@@ -56,6 +57,12 @@ std::string Figure::verdict() const {
   if (!question.bar) return "for information";
   if (question.goal && reaches(*question.goal)) return "goal";
   return reaches(*question.bar) ? "bar" : "MISSED";
+}
+
+std::vector<Pair> seen_as_cpu(std::vector<Pair> pairs) {
+  for (Pair& pair : pairs)
+    for (Sample* sample : {&pair.ours, &pair.theirs}) sample->value = sample->cpu_per_million;
+  return pairs;
 }
 
 Figure sum_up(Question question, const std::vector<Pair>& pairs, std::size_t pairs_needed) {

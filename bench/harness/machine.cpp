@@ -51,6 +51,22 @@ void pin(unsigned index) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+void pin_receiver(unsigned index) {
+  const auto others = static_cast<unsigned>(std::max<std::size_t>(cores().size() - 1, 1));
+  pin(1 + index % others);
+}
+
+EveryCore::EveryCore() {
+  CPU_ZERO(&before_);
+  sched_getaffinity(0, sizeof before_, &before_);
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (const int core : cores()) CPU_SET(static_cast<unsigned>(core), &all);
+  sched_setaffinity(0, sizeof all, &all);
+}
+
+EveryCore::~EveryCore() { sched_setaffinity(0, sizeof before_, &before_); }
+
 double line_crossing_ns() {
   constexpr std::uint32_t batches = 15, rounds = 1000;
   (void)cores();

@@ -1,12 +1,33 @@
 #pragma once
 /// The machine a figure is from: which cores, how far apart they are now, how much CPU time was spent.
 
+#include <sched.h>
+
 #include <string>
 
 namespace midplane::bench {
 
 /// Keeps the calling thread on the index-th core this process may use (counted round when there are fewer).
 void pin(unsigned index);
+
+/// As a member it comes before what starts threads: they inherit the core.
+struct Pinned {
+  explicit Pinned(unsigned index) { pin(index); }
+};
+
+/// Where the receiving process of that index runs when its sender is on core 0: on none that it shares, while there are others.
+void pin_receiver(unsigned index);
+
+/// While it lives the calling thread may use every core this process was started with.
+class EveryCore {
+ public:
+  EveryCore();
+  EveryCore(const EveryCore&) = delete;
+  ~EveryCore();
+
+ private:
+  cpu_set_t before_;
+};
 
 /// Nanoseconds a cache line takes from core 0 to core 1 of `pin`, one way: the median of many short
 /// ping-pongs between two pinned threads on one atomic word.

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "harness/machine.hpp"
+#include "harness/statistics.hpp"
 
 namespace midplane::bench {
 namespace {
@@ -64,8 +65,15 @@ Arguments arguments_of(int argc, char** argv) {
       arguments.limits.pairs = std::strtoul(argv[++at], nullptr, 10);
     else if (word == "--json" && has_value)
       arguments.json = argv[++at];
+    else if (word == "--ours-only" && has_value)
+      arguments.ours_only = std::atof(argv[++at]);
+    else if (word == "--executor" && has_value)
+      arguments.executor = argv[++at];
     else {
-      std::fprintf(stderr, "usage: %s [--quick] [--seconds S] [--pairs N] [--json FILE]\n", argv[0]);
+      std::fprintf(stderr,
+                   "usage: %s [--quick] [--seconds S] [--pairs N] [--json FILE] [--ours-only SECONDS] "
+                   "[--executor pool|yielding|inline|manual]\n",
+                   argv[0]);
       std::exit(2);
     }
   }
@@ -119,8 +127,29 @@ bool report(const Figure& figure, const Arguments& arguments) {
   return figure.fault().empty();
 }
 
+bool ran_alone(const Question& question, const Side& ours, const Arguments& arguments) {
+  if (arguments.ours_only <= 0) return false;
+  std::vector<double> values, cpu;
+  std::uint64_t lost = 0;
+  for (const double start = now_seconds(); now_seconds() - start < arguments.ours_only;) {
+    const Sample sample = ours();
+    values.push_back(sample.value);
+    cpu.push_back(sample.cpu_per_million);
+    lost += sample.lost;
+  }
+  std::printf("%s: %s: ours alone %.4g %s, %.3f CPU s per M, %llu lost, %zu runs\n", question.row.c_str(),
+              question.question.c_str(), median(values), question.unit.c_str(), median(cpu),
+              static_cast<unsigned long long>(lost), values.size());
+  std::fflush(stdout);
+  return true;
+}
+
 bool answer(Question question, const Side& ours, const Side& theirs, const Arguments& arguments) {
-  const std::vector<Pair> pairs = measure_pairs(ours, theirs, arguments.limits);
+  if (ran_alone(question, ours, arguments)) return true;
+  return answer(std::move(question), measure_pairs(ours, theirs, arguments.limits), arguments);
+}
+
+bool answer(Question question, const std::vector<Pair>& pairs, const Arguments& arguments) {
   Figure figure = sum_up(std::move(question), pairs, arguments.limits.pairs);
   figure.is_quick = arguments.limits.quick;
   return report(figure, arguments);

@@ -17,4 +17,10 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
+inline void must(const Result<void>& result) {
+  if (result) return;
+  std::fprintf(stderr, "%s\n", result.error().message().c_str());
+  std::exit(1);
+}
+
 }  // namespace midplane::bench

@@ -1,6 +1,5 @@
 #pragma once
-/// What the three libzmq rivals share: a context, sockets in one process, sending and receiving 64 bytes the
-/// fast way.
+/// What the libzmq rivals share: a context, sockets, sending and receiving 64 bytes the fast way.
 
 #include <zmq.h>
 
@@ -28,8 +27,10 @@ inline constexpr unsigned zmq_pause = 1000;
 
 class ZmqContext {
  public:
-  // No I/O thread: nothing here leaves the process.
-  ZmqContext() : context_{zmq_ctx_new(), &zmq_ctx_term} { zmq_ctx_set(context_.get(), ZMQ_IO_THREADS, 0); }
+  // In process there is none for an I/O thread to do.
+  explicit ZmqContext(int io_threads = 0) : context_{zmq_ctx_new(), &zmq_ctx_term} {
+    zmq_ctx_set(context_.get(), ZMQ_IO_THREADS, io_threads);
+  }
   [[nodiscard]] void* get() const { return context_.get(); }
 
  private:
@@ -38,10 +39,11 @@ class ZmqContext {
 
 class ZmqSocket {
  public:
-  ZmqSocket(const ZmqContext& context, int type) : socket_{zmq_socket(context.get(), type), &zmq_close} {
+  ZmqSocket(const ZmqContext& context, int type, int high_water = zmq_high_water)
+      : socket_{zmq_socket(context.get(), type), &zmq_close} {
     must(socket_ != nullptr, "socket");
-    set(ZMQ_SNDHWM, zmq_high_water);
-    set(ZMQ_RCVHWM, zmq_high_water);
+    set(ZMQ_SNDHWM, high_water);
+    set(ZMQ_RCVHWM, high_water);
     set(ZMQ_LINGER, 0);
   }
   void set(int option, int value) {
@@ -49,6 +51,7 @@ class ZmqSocket {
   }
   void subscribe_all() { must(zmq_setsockopt(socket_.get(), ZMQ_SUBSCRIBE, "", 0) == 0, "subscribe"); }
   void bind(const char* name) { must(zmq_bind(socket_.get(), name) == 0, "bind"); }
+  [[nodiscard]] void* get() const { return socket_.get(); }
   void connect(const char* name) { must(zmq_connect(socket_.get(), name) == 0, "connect"); }
 
   /// Written in place: one allocation inside libzmq, no copy. Waits at the high-water mark.
