@@ -70,6 +70,11 @@ inline bool all_sent() {
   pollfd input{STDIN_FILENO, POLLIN, 0};
   return poll(&input, 1, 0) > 0;
 }
+inline void wait_all_sent() {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  while (poll(&input, 1, -1) < 0) {
+  }
+}
 
 /// The life of a child: `Outcome receive(messages)` for each order, until the parent ends. `receive` returns when it has
 /// all, or when `all_sent` and it has lost patience.

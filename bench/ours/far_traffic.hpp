@@ -29,8 +29,9 @@ class FarTraffic {
   FarTraffic(unsigned processes, unsigned subscriptions_each, const std::string& executor) {
     for (unsigned index = 0; index < processes; ++index)
       receivers_.add({"ours", bus_.listening().front(), std::to_string(subscriptions_each), std::to_string(index),
-                      executor});
-    must(publisher_.wait_matched(processes * subscriptions_each, std::chrono::seconds{30}));
+                      executor, std::to_string(Payload::bytes)});
+    // Every receiver waits until its subscriptions are confirmed before it takes an order.
+    must(publisher_.wait_matched(processes, std::chrono::seconds{30}));
   }
 
   double run(std::uint64_t messages) {
@@ -108,7 +109,7 @@ class FarReceiver {
     for (FarCount<Payload>& count : counts_) count.restart(messages);
     unfinished_ = counts_.size();
     const bool has_all = wait();
-    Outcome outcome{.ended = has_all ? ended_ : now_seconds()};
+    Outcome outcome{.ended = has_all ? ended_ : last_seen_};
     for (const FarCount<Payload>& count : counts_) outcome.lost += count.lost();
     return outcome;
   }
@@ -121,12 +122,12 @@ class FarReceiver {
   }
   bool wait() {
     std::uint64_t seen_before = 0;
-    for (double since = now_seconds(); !look();) {
+    for (last_seen_ = now_seconds(); !look();) {
       std::uint64_t seen = 0;
       for (const FarCount<Payload>& count : counts_) seen += count.seen();
-      if (seen != seen_before || !all_sent()) since = now_seconds();
+      if (seen != seen_before || !all_sent()) last_seen_ = now_seconds();
       seen_before = seen;
-      if (now_seconds() - since > patience_seconds) return false;
+      if (now_seconds() - last_seen_ > patience_seconds) return false;
     }
     return true;
   }
@@ -145,13 +146,13 @@ class FarReceiver {
   std::shared_ptr<Executor> executor_;
   std::vector<FarCount<Payload>> counts_;
   std::atomic<std::size_t> unfinished_{0};
-  double ended_ = 0;
+  double ended_ = 0, last_seen_ = 0;
   std::binary_semaphore finished_{0};
   Bus bus_;
   std::vector<Subscription> subscriptions_;
 };
 
-/// `words`: role, endpoint, subscriptions, index, executor.
+/// `words`: role, endpoint, subscriptions, index, executor, bytes.
 template <class Payload>
 int receive_ours(const std::vector<std::string>& words) {
   FarReceiver<Payload> receiver{words[1], static_cast<unsigned>(std::stoul(words[2])),

@@ -2,6 +2,7 @@
 /// What the libzmq rivals over tcp share: sockets at a port of the system's choice, messages of any size whose first and
 /// last word the reader checks.
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -12,8 +13,13 @@
 
 namespace midplane::bench {
 
-/// Messages that may wait at each end. Nothing is lost: a sender waits at it.
-inline constexpr int zmq_tcp_high_water = 100000;
+/// Messages that may wait at each end. Nothing is lost: a sender waits at it. Larger ones and none were slower.
+inline constexpr int zmq_tcp_high_water = 1000;
+
+/// The same for messages of that size: not more than 64 MiB wait.
+inline int high_water_of(std::size_t bytes) {
+  return static_cast<int>(std::min<std::size_t>(zmq_tcp_high_water, (std::size_t{64} << 20) / bytes));
+}
 
 /// Binds to a free port of loopback and says which.
 inline std::string bind_tcp(ZmqSocket& socket) {

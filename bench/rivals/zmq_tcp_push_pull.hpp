@@ -9,7 +9,7 @@ class ZmqTcpPushPull {
  public:
   static constexpr const char* role = "zmq_pull";
 
-  explicit ZmqTcpPushPull(std::size_t bytes) : send_{bytes} {
+  explicit ZmqTcpPushPull(std::size_t bytes) : push_{context_, ZMQ_PUSH, high_water_of(bytes)}, send_{bytes} {
     receivers_.add({role, bind_tcp(push_), std::to_string(bytes)});
   }
 
@@ -24,7 +24,7 @@ class ZmqTcpPushPull {
  private:
   Pinned pinned_{0};
   ZmqContext context_{1};
-  ZmqSocket push_{context_, ZMQ_PUSH, zmq_tcp_high_water};
+  ZmqSocket push_;
   ZmqSender send_;
   Receivers receivers_;
 };
@@ -33,10 +33,11 @@ class ZmqTcpPushPull {
 inline int pull_from(const std::vector<std::string>& words) {
   pin_receiver(0);
   const ZmqContext context{1};
-  ZmqSocket pull{context, ZMQ_PULL, zmq_tcp_high_water};
+  const std::size_t bytes = std::stoul(words[2]);
+  ZmqSocket pull{context, ZMQ_PULL, high_water_of(bytes)};
   pull.set(ZMQ_RCVTIMEO, static_cast<int>(patience_seconds * 1000));
   pull.connect(words[1].c_str());
-  ZmqReader reader{std::stoul(words[2])};
+  ZmqReader reader{bytes};
   return serve_runs([&](std::uint64_t messages) {
     reader.restart();
     std::uint64_t left = messages;
