@@ -12,25 +12,26 @@
 
 namespace midplane::bench {
 
+inline Wait wait_named(std::string_view name) { return name == "yielding" ? Wait::yield : Wait::sleep; }
+
 /// `pool`: one worker that sleeps at once; `yielding`: one that looks again for a while; `inline`: the link's thread;
 /// `manual`: the process's own loop, which drives the link too.
 inline std::shared_ptr<Executor> executor_named(std::string_view name) {
   if (name == "inline") return inline_executor();
   if (name == "manual") return manual_executor();
-  if (name == "yielding") return must(pool_executor({.threads = 1, .wait = Wait::yield}));
-  return must(pool_executor({.threads = 1}));
+  return must(pool_executor({.threads = 1, .wait = wait_named(name)}));
 }
 
-inline Bus far_bus(std::string name, std::shared_ptr<Executor> executor, std::vector<std::string> listen,
-                   std::vector<std::string> peers) {
-  Bus bus = must(Bus::open({.name = std::move(name), .executor = std::move(executor)}));
-  must(bus.attach(zmq::transport({.listen = std::move(listen), .peers = std::move(peers)})));
+struct Ends {
+  std::vector<std::string> listen{}, peers{};
+};
+/// Where the sending process listens: at a port of the system's choice.
+inline Ends any_port() { return {.listen = {"tcp://127.0.0.1:0"}}; }
+
+inline Bus far_bus(std::string name, std::shared_ptr<Executor> executor, Ends ends, Wait wait = Wait::sleep) {
+  Bus bus = must(Bus::open({.name = std::move(name), .executor = std::move(executor), .wait = wait}));
+  must(bus.attach(zmq::transport({.listen = std::move(ends.listen), .peers = std::move(ends.peers)})));
   return bus;
-}
-
-/// Listens at a port of the system's choice.
-inline Bus listening_bus(std::shared_ptr<Executor> executor) {
-  return far_bus("sender", std::move(executor), {"tcp://127.0.0.1:0"}, {});
 }
 
 }  // namespace midplane::bench

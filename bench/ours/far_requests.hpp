@@ -19,7 +19,9 @@ class FarRequests {
  public:
   /// `executor`: where the handler runs; "yielding": both processes look again for a while before they sleep.
   FarRequests(const std::string& executor, unsigned outstanding)
-      : bus_{listening_bus(executor_named(executor == "yielding" ? "yielding" : "pool"))}, pending_(outstanding) {
+      : bus_{far_bus("asker", executor_named(executor == "yielding" ? executor : "pool"), any_port(),
+                     wait_named(executor))},
+        pending_(outstanding) {
     server_.add({"ours", bus_.listening().front(), executor});
     client_ = must(bus_.client(far_service));
     must(client_.wait_server(std::chrono::seconds{30}));
@@ -66,7 +68,7 @@ class FarRequests {
 /// The other process. `words`: role, endpoint, executor.
 inline int serve_ours(const std::vector<std::string>& words) {
   pin_receiver(0);
-  Bus bus = far_bus("server", executor_named(words[2]), {}, {words[1]});
+  Bus bus = far_bus("server", executor_named(words[2]), {.peers = {words[1]}}, wait_named(words[2]));
   const Server server = must(bus.serve(far_service, [](const Request<Tick>& asked) {
     return tick_of(asked->sequence() - 1);
   }));

@@ -45,7 +45,7 @@ class FarTraffic {
 
  private:
   Pinned pinned_{0};
-  Bus bus_ = listening_bus(executor_named("pool"));
+  Bus bus_ = far_bus("sender", executor_named("pool"), any_port());
   Publisher<typename Payload::Table> publisher_ = must(bus_.publisher(
       Topic<typename Payload::Table>{"bench.far"}, {.one_thread = true, .far_wait = true}));
   Receivers receivers_;
@@ -88,7 +88,7 @@ class FarReceiver {
       : pinned_{index},
         executor_{executor_named(executor)},
         counts_(subscriptions),
-        bus_{far_bus("receiver_" + std::to_string(index), executor_, {}, {endpoint})} {
+        bus_{far_bus("receiver_" + std::to_string(index), executor_, {.peers = {endpoint}})} {
     for (FarCount<Payload>& count : counts_) {
       SubscribeOptions options;
       options.queue = Queue{.messages = 65536,

@@ -65,7 +65,8 @@ class ZmqReader {
   ZmqReader(const ZmqReader&) = delete;
   ~ZmqReader() { zmq_msg_close(&message_); }
 
-  /// False when nothing came in time. Counts what is not whole or not in its turn.
+  /// False when nothing came in time. Counts what is not whole or out of turn; who waits for a number of messages knows
+  /// what is missing.
   bool read(ZmqSocket& socket, int flags) {
     if (zmq_msg_recv(&message_, socket.get(), flags) < 0) return false;
     const std::size_t size = zmq_msg_size(&message_);
@@ -75,11 +76,13 @@ class ZmqReader {
       std::memcpy(&first, data, sizeof first);
       std::memcpy(&last, data + size - sizeof last, sizeof last);
     }
-    lost_ += size != bytes_ || first != next_ || last - first != size / sizeof last - 1 ? 1 : 0;
+    lost_ += size != bytes_ || first < next_ || last - first != size / sizeof last - 1 ? 1 : 0;
     next_ = first + 1;
     return true;
   }
   void restart() { next_ = lost_ = 0; }
+  /// Of the message read last.
+  [[nodiscard]] std::uint64_t number() const { return next_ - 1; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
 
  private:
