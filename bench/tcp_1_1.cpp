@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
                       .goal = 3.5,
                       .published_apart = 6.9,
                       .published_close = 6.9,
-                      .setting = far_setting};
+                      .setting = far_setting(arguments.executor)};
   const Side our_side = [&] { return far_sample(ours, messages); };
   if (ran_alone(rate, our_side, arguments)) return 0;
   const std::vector<Pair> pairs =
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
        .bar = 0.6,
        .goal = 0.3,
        .higher_is_better = false,
-       .setting = far_setting},
+       .setting = far_setting(arguments.executor)},
       seen_as_cpu(pairs), arguments);
   return valid && cpu_valid ? 0 : 1;
 }

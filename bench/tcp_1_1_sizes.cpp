@@ -19,7 +19,7 @@ bool compare(std::size_t size, std::uint64_t messages, const Arguments& argument
        .rival = "libzmq tcp PUSH/PULL",
        .bar = 1.5,
        .goal = 3,
-       .setting = far_setting},
+       .setting = far_setting(arguments.executor)},
       [&] { return far_sample(ours, messages); }, [&] { return far_sample(theirs, messages); }, arguments);
 }
 

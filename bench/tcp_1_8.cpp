@@ -15,7 +15,7 @@ bool compare(Question question, unsigned processes, std::uint64_t messages, cons
   question.row = "tcp_1_8";
   question.unit = "M deliveries/s";
   question.rival = "libzmq tcp PUB/SUB";
-  question.setting = far_setting;
+  question.setting = far_setting(arguments.executor);
   return answer(
       std::move(question), [&] { return far_sample(ours, messages, subscribers); },
       [&] { return far_sample(theirs, messages, subscribers); }, arguments);

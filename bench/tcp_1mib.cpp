@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
        .rival = "libzmq tcp PUSH/PULL",
        .bar = 0.9,
        .goal = 1,
-       .setting = far_setting},
+       .setting = far_setting(arguments.executor)},
       [&] { return megabytes(ours, messages); }, [&] { return megabytes(theirs, messages); }, arguments);
   return valid ? 0 : 1;
 }

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
        .goal = 1.5,
        .published_apart = 610,
        .published_close = 610,
-       .setting = "ours: the oldest reply is waited for, handler on " + arguments.executor +
+       .setting = "not pinned; ours: the oldest reply is waited for, handler on " + arguments.executor +
                   "; rival: one more asked for each reply; see bench/README.md"},
       [&] { return thousands(ours, requests); }, [&] { return thousands(theirs, requests); }, arguments);
   return valid ? 0 : 1;

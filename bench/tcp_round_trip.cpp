@@ -45,7 +45,7 @@ bool compare(const Kind& kind, std::uint64_t requests, const Arguments& argument
                     .higher_is_better = false,
                     .published_apart = 87,
                     .published_close = 87,
-                    .setting = "ours: the asker sleeps in get; rival: blocking receives; see bench/README.md"};
+                    .setting = "not pinned; ours: the asker waits in get; rival: blocking receives; see bench/README.md"};
   const Side our_side = [&] { return ours.run(requests); };
   if (ran_alone(question, our_side, arguments)) return true;
   std::vector<Pair> pairs = measure_pairs(our_side, [&] { return theirs.run(requests); }, arguments.limits);

@@ -15,7 +15,7 @@
 
 namespace midplane::bench {
 
-/// To a child: receive so many, or (0) all of the run have been sent.
+/// To a child: receive so many, or (0) all of the run have been sent. Its echo: ready.
 struct Order {
   std::uint64_t messages = 0;
 };

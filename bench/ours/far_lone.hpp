@@ -27,7 +27,6 @@ class FarLone {
   [[nodiscard]] double middle_us() const { return receivers_.middle_us(); }
 
  private:
-  Pinned pinned_{0};
   Bus bus_ = far_bus("sender", executor_named("pool"), any_port());
   Publisher<Tick> publisher_ =
       must(bus_.publisher(Topic<Tick>{"bench.lone"}, {.one_thread = true, .far_wait = true}));
@@ -36,7 +35,6 @@ class FarLone {
 
 /// The other process. `words`: role, endpoint, executor.
 inline int receive_lone(const std::vector<std::string>& words) {
-  pin_receiver(0);
   LoneDelays delays;
   Bus bus = far_bus("receiver", executor_named(words[2]), {.peers = {words[1]}});
   SubscribeOptions options;

@@ -1,5 +1,6 @@
 #pragma once
-/// Our side of the rows with requests over tcp: the asker in this process, the server in another.
+/// Our side of the rows with requests over tcp: the asker in this process, the server in another. Their threads may use
+/// every core: a round trip is made of wake-ups, and on one core each would wait for the thread that caused it.
 
 #include <chrono>
 #include <cstdint>
@@ -56,7 +57,6 @@ class FarRequests {
     double at = 0;
   };
 
-  Pinned pinned_{0};
   Bus bus_;
   Receivers server_;
   Client<Tick, Tick> client_;
@@ -67,7 +67,6 @@ class FarRequests {
 
 /// The other process. `words`: role, endpoint, executor.
 inline int serve_ours(const std::vector<std::string>& words) {
-  pin_receiver(0);
   Bus bus = far_bus("server", executor_named(words[2]), {.peers = {words[1]}}, wait_named(words[2]));
   const Server server = must(bus.serve(far_service, [](const Request<Tick>& asked) {
     return tick_of(asked->sequence() - 1);

@@ -17,9 +17,11 @@
 namespace midplane::bench {
 
 /// What the rows state of our side.
-inline constexpr const char* far_setting =
-    "ours: FlatBuffer built in place, far_wait, one_thread, block, queue of 65536 messages and 64 MiB, handlers on a "
-    "pool of one sleeping worker; rival: see bench/README.md";
+inline std::string far_setting(const std::string& executor) {
+  return "one core per process; ours: FlatBuffer built in place, far_wait, one_thread, block, queue of 65536 messages and "
+         "64 MiB, handlers on executor " +
+         executor + "; rival: see bench/README.md";
+}
 
 /// `Payload`: of ours/payloads.hpp.
 template <class Payload>

@@ -23,7 +23,6 @@ class ZmqTcpLone {
   [[nodiscard]] double middle_us() const { return receivers_.middle_us(); }
 
  private:
-  Pinned pinned_{0};
   ZmqContext context_{1};
   ZmqSocket push_{context_, ZMQ_PUSH, zmq_tcp_high_water};
   ZmqSender send_;
@@ -32,7 +31,6 @@ class ZmqTcpLone {
 
 /// `words`: role, endpoint, bytes.
 inline int pull_lone(const std::vector<std::string>& words) {
-  pin_receiver(0);
   const ZmqContext context{1};
   ZmqSocket pull{context, ZMQ_PULL, zmq_tcp_high_water};
   pull.set(ZMQ_RCVTIMEO, static_cast<int>(patience_seconds * 1000));

@@ -37,7 +37,6 @@ class ZmqTcpRequests {
   [[nodiscard]] Delays& delays() { return delays_; }
 
  private:
-  Pinned pinned_{0};
   ZmqContext context_{1};
   ZmqSocket dealer_{context_, ZMQ_DEALER, zmq_tcp_high_water};
   ZmqSender send_;
@@ -50,7 +49,6 @@ class ZmqTcpRequests {
 
 /// The other process: sends back what it gets, behind the sender's id, without a copy. `words`: role, endpoint.
 inline int route_back(const std::vector<std::string>& words) {
-  pin_receiver(0);
   const ZmqContext context{1};
   ZmqSocket router{context, ZMQ_ROUTER, zmq_tcp_high_water};
   router.connect(words[1].c_str());
