@@ -1,5 +1,6 @@
-// Over tcp, a message with nothing else under way: does batching make it wait? Against a plain send of the same bytes,
-// which is also measured against itself: the difference to it may be as large as the spread of that.
+// Over tcp, a message with nothing else under way: does batching make it wait? Against a plain send of the
+// same bytes, which is also measured against itself: the difference to it may be as large as the spread of
+// that.
 
 #include <algorithm>
 
@@ -60,7 +61,8 @@ int main(int argc, char** argv) {
     pairs[index].ours.value -= pairs[index].theirs.value;
     pairs[index].theirs.value = again[index];
   }
-  question.question = "tcp, a lone message: ours later than the plain send; theirs: the plain send than itself";
+  question.question =
+      "tcp, a lone message: ours later than the plain send; theirs: the plain send than itself";
   question.judged = Judged::value;
   question.bar = spread_of_plain(again);
   question.goal = 0;

@@ -1,4 +1,5 @@
-// Over tcp, one publisher to one subscription in another process, at 16, 256 and 1024 bytes, against raw libzmq.
+// Over tcp, one publisher to one subscription in another process, at 16, 256 and 1024 bytes, against raw
+// libzmq.
 
 #include "harness/report.hpp"
 #include "ours/far_traffic.hpp"
@@ -14,7 +15,8 @@ bool compare(std::size_t size, std::uint64_t messages, const Arguments& argument
   ZmqTcpPushPull theirs{size};
   return answer(
       {.row = "tcp_1_1_sizes",
-       .question = "tcp, 1 to 1, " + std::to_string(size) + " bytes (ours: " + std::to_string(Payload::bytes) + ")",
+       .question =
+           "tcp, 1 to 1, " + std::to_string(size) + " bytes (ours: " + std::to_string(Payload::bytes) + ")",
        .unit = "M messages/s",
        .rival = "libzmq tcp PUSH/PULL",
        .bar = 1.5,
@@ -30,7 +32,8 @@ int main(int argc, char** argv) {
     if (role->front() == ZmqTcpPushPull::role) return pull_from(*role);
     // The last word is the size.
     if (role->back() == "20") return receive_ours<SmallPayload>(*role);
-    return role->back() == "256" ? receive_ours<BlockPayload<256>>(*role) : receive_ours<BlockPayload<1024>>(*role);
+    return role->back() == "256" ? receive_ours<BlockPayload<256>>(*role)
+                                 : receive_ours<BlockPayload<1024>>(*role);
   }
   const Arguments arguments = arguments_of(argc, argv);
   const bool small = compare<SmallPayload>(16, arguments.messages(5'000'000), arguments);

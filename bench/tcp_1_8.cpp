@@ -1,4 +1,5 @@
-// Over tcp, one publisher to eight subscriptions: in one other process (ours: one link) and in eight (eight links).
+// Over tcp, one publisher to eight subscriptions: in one other process (ours: one link) and in eight (eight
+// links).
 
 #include "harness/report.hpp"
 #include "ours/far_traffic.hpp"
@@ -33,7 +34,8 @@ int main(int argc, char** argv) {
                             .published_apart = 8.6,
                             .published_close = 8.6},
                            1, arguments.messages(1'000'000), arguments);
-  const bool eight = compare({.question = "tcp, 1 to 8 subscribers in eight processes", .bar = 1.5, .goal = 2.5}, 8,
-                             arguments.messages(1'000'000), arguments);
+  const bool eight =
+      compare({.question = "tcp, 1 to 8 subscribers in eight processes", .bar = 1.5, .goal = 2.5}, 8,
+              arguments.messages(1'000'000), arguments);
   return one && eight ? 0 : 1;
 }

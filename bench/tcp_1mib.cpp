@@ -1,4 +1,5 @@
-// Over tcp, one publisher to one subscription in another process, messages of 1 MiB, against raw libzmq: MB/s.
+// Over tcp, one publisher to one subscription in another process, messages of 1 MiB, against raw libzmq:
+// MB/s.
 
 #include "harness/report.hpp"
 #include "ours/far_traffic.hpp"
@@ -22,7 +23,8 @@ Sample megabytes(Traffic& traffic, std::uint64_t messages) {
 
 int main(int argc, char** argv) {
   if (const auto role = role_of(argc, argv))
-    return role->front() == ZmqTcpPushPull::role ? pull_from(*role) : receive_ours<BlockPayload<mebibyte>>(*role);
+    return role->front() == ZmqTcpPushPull::role ? pull_from(*role)
+                                                 : receive_ours<BlockPayload<mebibyte>>(*role);
   const Arguments arguments = arguments_of(argc, argv);
   const std::uint64_t messages = arguments.messages(2'000);
   FarTraffic<BlockPayload<mebibyte>> ours{1, 1, arguments.executor};

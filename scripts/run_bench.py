@@ -20,7 +20,9 @@ def read(path):
 
 
 def reached(figure):
-    """A figure with a rival is judged by its ratio, one without by its value."""
+    """A figure with a rival is judged by its ratio, one without by its value; an invalid one says nothing."""
+    if figure.get("verdict", "").startswith("INVALID"):
+        return False
     value = figure["ours"] if figure.get("ratio") is None else figure["ratio"]
     return value >= figure["bar"] if figure["better"] == "higher" else value <= figure["bar"]
 
@@ -37,7 +39,7 @@ def main():
     missed = [figure for figure in judged if not reached(figure)]
     for figure in missed:
         print(f"FAIL row {figure['row']}: {figure['question']}: ours {figure['ours']} {figure['unit']}, "
-              f"ratio {figure.get('ratio')}, bar {figure['bar']} ({figure['better']} is better)")
+              f"ratio {figure.get('ratio')}, bar {figure['bar']} ({figure['better']} is better): {figure.get('verdict')}")
     failed = len(missed) + (1 if code and not missed else 0)
     if code:
         print(f"./bench/run ended with exit code {code}")

@@ -17,7 +17,8 @@ class Delays {
   /// Microseconds that this part of them stays below; 0 when there are none.
   [[nodiscard]] double microseconds_at(double part) {
     if (seconds_.empty()) return 0;
-    const auto at = seconds_.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(seconds_.size() - 1));
+    const auto at =
+        seconds_.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(seconds_.size() - 1));
     std::nth_element(seconds_.begin(), at, seconds_.end());
     return *at * 1e6;
   }

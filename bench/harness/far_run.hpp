@@ -28,7 +28,8 @@ struct Outcome {
   double middle_us = 0;    ///< delays of single messages, in rows that ask for them: the median
 };
 
-/// A child gives up on what is still missing when so much time has passed without a message after the last was sent.
+/// A child gives up on what is still missing when so much time has passed without a message after the last
+/// was sent.
 inline constexpr double patience_seconds = 1;
 
 /// The parent's end of the children of one side.
@@ -37,7 +38,8 @@ class Receivers {
   void add(const std::vector<std::string>& words) { children_.emplace_back(words); }
   [[nodiscard]] std::size_t size() const { return children_.size(); }
 
-  /// Seconds from the first `send` until the last child has everything; the lost and the children's CPU time are added up.
+  /// Seconds from the first `send` until the last child has everything; the lost and the children's CPU time
+  /// are added up.
   template <class Send>
   double run(std::uint64_t messages, Send&& send) {
     for (const Child& child : children_) child.tell(Order{messages});
@@ -76,8 +78,8 @@ inline void wait_all_sent() {
   }
 }
 
-/// The life of a child: `Outcome receive(messages)` for each order, until the parent ends. `receive` returns when it has
-/// all, or when `all_sent` and it has lost patience.
+/// The life of a child: `Outcome receive(messages)` for each order, until the parent ends. `receive` returns
+/// when it has all, or when `all_sent` and it has lost patience.
 template <class Receive>
 int serve_runs(Receive&& receive) {
   Order order;
@@ -94,7 +96,8 @@ int serve_runs(Receive&& receive) {
 
 /// As `sample`, with the CPU time of both processes. Losses are those of this run.
 template <class Traffic>
-Sample far_sample(Traffic& traffic, std::uint64_t messages, std::uint64_t deliveries_each = 1, Per per = Per::second) {
+Sample far_sample(Traffic& traffic, std::uint64_t messages, std::uint64_t deliveries_each = 1,
+                  Per per = Per::second) {
   const double far_cpu_before = traffic.far_cpu_seconds();
   const std::uint64_t lost_before = traffic.lost();
   Sample sampled = sample(traffic, messages, deliveries_each, per);

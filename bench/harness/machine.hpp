@@ -15,7 +15,8 @@ struct Pinned {
   explicit Pinned(unsigned index) { pin(index); }
 };
 
-/// Where the receiving process of that index runs when its sender is on core 0: on none that it shares, while there are others.
+/// Where the receiving process of that index runs when its sender is on core 0: on none that it shares, while
+/// there are others.
 void pin_receiver(unsigned index);
 
 /// While it lives the calling thread may use every core this process was started with.

@@ -12,7 +12,7 @@ namespace midplane::bench {
 
 struct Arguments {
   Limits limits;
-  std::string json;  ///< one JSON object a line is appended here; empty: none
+  std::string json;      ///< one JSON object a line is appended here; empty: none
   double ours_only = 0;  ///< seconds for which each figure runs our side alone, for a profiler; 0: measure
   std::string executor = "pool";  ///< tcp rows: where our receivers' handlers run
   /// Fewer messages in a quick run.

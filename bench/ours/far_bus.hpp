@@ -14,8 +14,8 @@ namespace midplane::bench {
 
 inline Wait wait_named(std::string_view name) { return name == "yielding" ? Wait::yield : Wait::sleep; }
 
-/// `pool`: one worker that sleeps at once; `yielding`: one that looks again for a while; `inline`: the link's thread;
-/// `manual`: the process's own loop, which drives the link too.
+/// `pool`: one worker that sleeps at once; `yielding`: one that looks again for a while; `inline`: the link's
+/// thread; `manual`: the process's own loop, which drives the link too.
 inline std::shared_ptr<Executor> executor_named(std::string_view name) {
   if (name == "inline") return inline_executor();
   if (name == "manual") return manual_executor();

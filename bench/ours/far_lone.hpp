@@ -1,5 +1,6 @@
 #pragma once
-/// Our side of the lone message: published when nothing else is under way; its delay is measured where it arrives.
+/// Our side of the lone message: published when nothing else is under way; its delay is measured where it
+/// arrives.
 
 #include <chrono>
 #include <string>
@@ -40,7 +41,8 @@ inline int receive_lone(const std::vector<std::string>& words) {
   SubscribeOptions options;
   options.queue = Queue{.overflow = Overflow::block};
   Subscription subscription = must(bus.subscribe(
-      Topic<Tick>{"bench.lone"}, [&delays](const Message<Tick>& message) { delays.arrived(message->sequence() - 1); },
+      Topic<Tick>{"bench.lone"},
+      [&delays](const Message<Tick>& message) { delays.arrived(message->sequence() - 1); },
       std::move(options)));
   must(subscription.wait_confirmed(std::chrono::seconds{30}));
   return serve_runs([&delays](std::uint64_t messages) {

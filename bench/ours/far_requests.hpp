@@ -1,6 +1,7 @@
 #pragma once
-/// Our side of the rows with requests over tcp: the asker in this process, the server in another. Their threads may use
-/// every core: a round trip is made of wake-ups, and on one core each would wait for the thread that caused it.
+/// Our side of the rows with requests over tcp: the asker in this process, the server in another. Their
+/// threads may use every core: a round trip is made of wake-ups, and on one core each would wait for the
+/// thread that caused it.
 
 #include <chrono>
 #include <cstdint>
@@ -68,9 +69,8 @@ class FarRequests {
 /// The other process. `words`: role, endpoint, executor.
 inline int serve_ours(const std::vector<std::string>& words) {
   Bus bus = far_bus("server", executor_named(words[2]), {.peers = {words[1]}}, wait_named(words[2]));
-  const Server server = must(bus.serve(far_service, [](const Request<Tick>& asked) {
-    return tick_of(asked->sequence() - 1);
-  }));
+  const Server server =
+      must(bus.serve(far_service, [](const Request<Tick>& asked) { return tick_of(asked->sequence() - 1); }));
   // The asker counts; here nothing is to do until it has all its replies.
   return serve_runs([](std::uint64_t) {
     wait_all_sent();

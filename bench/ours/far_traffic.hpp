@@ -1,6 +1,6 @@
 #pragma once
-/// Our side of the tcp rows: a publisher in this process, subscriptions in one or several others. Overflow `block` and
-/// `far_wait`: the publisher waits for the far queues.
+/// Our side of the tcp rows: a publisher in this process, subscriptions in one or several others. Overflow
+/// `block` and `far_wait`: the publisher waits for the far queues.
 
 #include <atomic>
 #include <chrono>
@@ -18,7 +18,8 @@ namespace midplane::bench {
 
 /// What the rows state of our side.
 inline std::string far_setting(const std::string& executor) {
-  return "one core per process; ours: FlatBuffer built in place, far_wait, one_thread, block, queue of 65536 messages and "
+  return "one core per process; ours: FlatBuffer built in place, far_wait, one_thread, block, queue of 65536 "
+         "messages and "
          "64 MiB, handlers on executor " +
          executor + "; rival: see bench/README.md";
 }
@@ -30,8 +31,8 @@ class FarTraffic {
   /// `executor`: where the receivers' handlers run.
   FarTraffic(unsigned processes, unsigned subscriptions_each, const std::string& executor) {
     for (unsigned index = 0; index < processes; ++index)
-      receivers_.add({"ours", bus_.listening().front(), std::to_string(subscriptions_each), std::to_string(index),
-                      executor, std::to_string(Payload::bytes)});
+      receivers_.add({"ours", bus_.listening().front(), std::to_string(subscriptions_each),
+                      std::to_string(index), executor, std::to_string(Payload::bytes)});
     // Every receiver waits until its subscriptions are confirmed before it takes an order.
     must(publisher_.wait_matched(processes, std::chrono::seconds{30}));
   }
@@ -48,8 +49,8 @@ class FarTraffic {
  private:
   Pinned pinned_{0};
   Bus bus_ = far_bus("sender", executor_named("pool"), any_port());
-  Publisher<typename Payload::Table> publisher_ = must(bus_.publisher(
-      Topic<typename Payload::Table>{"bench.far"}, {.one_thread = true, .far_wait = true}));
+  Publisher<typename Payload::Table> publisher_ = must(
+      bus_.publisher(Topic<typename Payload::Table>{"bench.far"}, {.one_thread = true, .far_wait = true}));
   Receivers receivers_;
 };
 
@@ -65,7 +66,8 @@ class alignas(64) FarCount {
   /// True with the last message of the run.
   bool operator()(const Message<typename Payload::Table>& message) noexcept {
     const std::uint64_t number = Payload::number_of(message);
-    const bool is_good = number >= next_ && message.bytes().size() == Payload::bytes && Payload::is_whole(message);
+    const bool is_good =
+        number >= next_ && message.bytes().size() == Payload::bytes && Payload::is_whole(message);
     wrong_ += is_good ? 0 : 1;
     next_ = number + 1;
     const std::uint64_t seen = seen_.load(std::memory_order_relaxed) + 1;
@@ -86,7 +88,8 @@ class FarReceiver {
  public:
   using Table = typename Payload::Table;
 
-  FarReceiver(const std::string& endpoint, unsigned subscriptions, unsigned index, const std::string& executor)
+  FarReceiver(const std::string& endpoint, unsigned subscriptions, unsigned index,
+              const std::string& executor)
       : pinned_{index},
         executor_{executor_named(executor)},
         counts_(subscriptions),
@@ -104,12 +107,16 @@ class FarReceiver {
           },
           std::move(options))));
     }
-    for (Subscription& subscription : subscriptions_) must(subscription.wait_confirmed(std::chrono::seconds{30}));
+    for (Subscription& subscription : subscriptions_)
+      must(subscription.wait_confirmed(std::chrono::seconds{30}));
   }
 
   Outcome receive(std::uint64_t messages) {
     for (FarCount<Payload>& count : counts_) count.restart(messages);
     unfinished_ = counts_.size();
+    // A run that was given up may have been completed since.
+    while (finished_.try_acquire()) {
+    }
     const bool has_all = wait();
     Outcome outcome{.ended = has_all ? ended_ : last_seen_};
     for (const FarCount<Payload>& count : counts_) outcome.lost += count.lost();

@@ -1,6 +1,6 @@
 #pragma once
-/// The payloads of the rows between processes: built in place for every message, checked by the reader. `bytes` is the
-/// exact size as sent.
+/// The payloads of the rows between processes: built in place for every message, checked by the reader.
+/// `bytes` is the exact size as sent.
 
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 #pragma once
-/// What the libzmq rivals over tcp share: sockets at a port of the system's choice, messages of any size whose first and
-/// last word the reader checks.
+/// What the libzmq rivals over tcp share: sockets at a port of the system's choice, messages of any size
+/// whose first and last word the reader checks.
 
 #include <algorithm>
 #include <array>
@@ -13,7 +13,8 @@
 
 namespace midplane::bench {
 
-/// Messages that may wait at each end. Nothing is lost: a sender waits at it. Larger ones and none were slower.
+/// Messages that may wait at each end. Nothing is lost: a sender waits at it. Larger ones and none were
+/// slower.
 inline constexpr int zmq_tcp_high_water = 1000;
 
 /// The same for messages of that size: not more than 64 MiB wait.
@@ -21,8 +22,12 @@ inline int high_water_of(std::size_t bytes) {
   return static_cast<int>(std::min<std::size_t>(zmq_tcp_high_water, (std::size_t{64} << 20) / bytes));
 }
 
-/// Binds to a free port of loopback and says which.
+/// Binds to a free port of loopback and says which. From then on nobody waits for a dead process without an
+/// end.
 inline std::string bind_tcp(ZmqSocket& socket) {
+  constexpr int milliseconds_max = 30'000;
+  socket.set(ZMQ_SNDTIMEO, milliseconds_max);
+  socket.set(ZMQ_RCVTIMEO, milliseconds_max);
   socket.bind("tcp://127.0.0.1:*");
   std::array<char, 128> endpoint{};
   std::size_t size = endpoint.size();
@@ -36,7 +41,8 @@ inline void write_words(void* to, std::size_t bytes, std::uint64_t number) noexc
   for (std::uint64_t at = 0; at < bytes / sizeof number; ++at) words[at] = number + at;
 }
 
-/// Sends messages of one size: small ones are written beside and copied in by `zmq_send`, large ones in place.
+/// Sends messages of one size: small ones are written beside and copied in by `zmq_send`, large ones in
+/// place.
 class ZmqSender {
  public:
   explicit ZmqSender(std::size_t bytes) : words_(bytes / sizeof(std::uint64_t)) {}
@@ -65,8 +71,8 @@ class ZmqReader {
   ZmqReader(const ZmqReader&) = delete;
   ~ZmqReader() { zmq_msg_close(&message_); }
 
-  /// False when nothing came in time. Counts what is not whole or out of turn; who waits for a number of messages knows
-  /// what is missing.
+  /// False when nothing came in time. Counts what is not whole or out of turn; who waits for a number of
+  /// messages knows what is missing.
   bool read(ZmqSocket& socket, int flags) {
     if (zmq_msg_recv(&message_, socket.get(), flags) < 0) return false;
     const std::size_t size = zmq_msg_size(&message_);

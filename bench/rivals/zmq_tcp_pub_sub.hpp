@@ -1,5 +1,6 @@
 #pragma once
-/// Rival: libzmq over tcp, a PUB in this process, SUB sockets in one or several others, each with a connection of its own.
+/// Rival: libzmq over tcp, a PUB in this process, SUB sockets in one or several others, each with a
+/// connection of its own.
 
 #include <memory>
 
@@ -16,7 +17,8 @@ class ZmqTcpPubSub {
     pub_.set(ZMQ_XPUB_VERBOSE, 1);  // tells every subscription, also equal ones
     const std::string endpoint = bind_tcp(pub_);
     for (unsigned index = 0; index < processes; ++index)
-      receivers_.add({role, endpoint, std::to_string(sockets_each), std::to_string(index), std::to_string(bytes)});
+      receivers_.add(
+          {role, endpoint, std::to_string(sockets_each), std::to_string(index), std::to_string(bytes)});
     std::array<char, 8> subscription{};
     for (unsigned seen = 0; seen < processes * sockets_each; ++seen)
       must(zmq_recv(pub_.get(), subscription.data(), subscription.size(), 0) >= 0, "subscriptions");
@@ -68,7 +70,8 @@ class ZmqSubscribers {
 
  private:
   bool wait() {
-    return zmq_poll(items_.data(), static_cast<int>(items_.size()), static_cast<long>(patience_seconds * 1000)) > 0;
+    return zmq_poll(items_.data(), static_cast<int>(items_.size()),
+                    static_cast<long>(patience_seconds * 1000)) > 0;
   }
 
   ZmqContext context_{1};

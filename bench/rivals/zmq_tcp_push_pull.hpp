@@ -1,5 +1,6 @@
 #pragma once
-/// Rival: libzmq over tcp, a PUSH in this process, a PULL in another, each process with its I/O thread on one core.
+/// Rival: libzmq over tcp, a PUSH in this process, a PULL in another, each process with its I/O thread on one
+/// core.
 
 #include "rivals/zmq_tcp.hpp"
 
