@@ -8,6 +8,8 @@
 #include <memory>
 #include <span>
 
+#include <midplane/extend/transport.hpp>
+
 namespace midplane::inline v0::zmq {
 
 class Pump;
