@@ -18,6 +18,7 @@ class SubscriptionCore final : public Part {
   void begin_close() noexcept override;
   [[nodiscard]] mailbox::Runner* runner() noexcept override { return run; }
   void add_to(Stats& stats) const override;
+  void describe(Description& bus) const override;
   [[nodiscard]] mailbox::Mailbox& box() const noexcept;
   /// An event in order with the messages; dropped when nobody listens.
   void tell(SubscriptionEvent event) noexcept;
@@ -28,6 +29,8 @@ class SubscriptionCore final : public Part {
   mailbox::Runner* run = nullptr;    ///< a handler; counted
   mailbox::PullBox* pull = nullptr;  ///< an inbox; counted
   bool listens_to_events = false;
+  const TypeInfo* type = nullptr;
+  std::string group;
   wire::Depot* depot = nullptr;      ///< for events
 
  private:

@@ -116,10 +116,12 @@ void Verdicts::keep(std::uint64_t fingerprint, std::string_view type, std::span<
   }
 }
 
-void Verdicts::remember(const TypeInfo& near) {
+void Verdicts::remember(const TypeInfo& near) noexcept try {
   if (near.is_bytes() || near.bfbs.empty()) return;
   const std::lock_guard lock{mutex_};
   near_.try_emplace(near.fingerprint, near);
+} catch (const std::bad_alloc&) {
+  // A peer that asks for it is told that it is not known.
 }
 
 std::optional<Verdicts::Far> Verdicts::find(std::uint64_t fingerprint) const {

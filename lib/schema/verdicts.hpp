@@ -46,7 +46,7 @@ class Verdicts {
                                    std::span<const std::byte> far_bfbs);
 
   /// A type of ours, which lives as long as the program.
-  void remember(const TypeInfo& near);
+  void remember(const TypeInfo& near) noexcept;
   /// The binary schema with the type of this fingerprint, ours or learned; null: not known here.
   [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> bfbs_of(std::uint64_t fingerprint) const;
   /// That type's name; empty: not known here.
