@@ -58,14 +58,13 @@ std::vector<ServiceDescription> joined(std::vector<ServiceDescription> servers) 
 }
 
 Result<void> serve_one(const std::shared_ptr<BusCore>& bus, std::string_view service,
-                       bool (*verify)(std::span<const std::byte>) noexcept,
                        void (*answer)(const BusCore&, const Request<Bytes>&, Responder<Bytes>&)) {
   const TypeInfo& raw = Codec<Bytes>::info();
   // The server keeps the bus while a handler of it runs.
   auto handler = raw_handler<Bytes, Bytes>([bus = bus.get(), answer](Request<Bytes> request, Responder<Bytes> responder) {
     answer(*bus, request, responder);
   });
-  auto server = serve(bus, service, raw, raw, verify, std::move(handler), questions, {});
+  auto server = serve(bus, service, raw, raw, &Codec<Bytes>::verify, std::move(handler), questions, {});
   if (!server) return server.error();
   bus->keep_own(std::move(*server));
   return ok();
@@ -131,16 +130,17 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
 
 Result<void> serve_descriptions(const std::shared_ptr<BusCore>& bus) {
   if (bus->describes.exchange(true)) return ok();
-  auto served = serve_one(bus, describe_service, &is_ask, [](const BusCore& here, const Request<Bytes>&, Responder<Bytes>& to) {
+  auto served = serve_one(bus, describe_service, [](const BusCore& here, const Request<Bytes>&, Responder<Bytes>& to) {
     static_cast<void>(to.reply(std::span<const std::byte>{encode(description_of(here))}));
   });
   if (served) {
-    served = serve_one(bus, schema_service, &is_schema_ask,
+    served = serve_one(bus, schema_service,
                        [](const BusCore& here, const Request<Bytes>& request, Responder<Bytes>& to) {
-                         const std::uint64_t fingerprint = fingerprint_asked(request.bytes());
-                         const auto bfbs = here.verdicts.bfbs_of(fingerprint);
+                         const auto fingerprint = fingerprint_asked(request.bytes());
+                         if (!fingerprint) return static_cast<void>(to.fail(malformed_bytes()));
+                         const auto bfbs = here.verdicts.bfbs_of(*fingerprint);
                          if (!bfbs) return static_cast<void>(to.fail(unknown_fingerprint, "unknown fingerprint"));
-                         const auto reply = encode_schema(here.verdicts.type_of(fingerprint), *bfbs);
+                         const auto reply = encode_schema(here.verdicts.type_of(*fingerprint), *bfbs);
                          static_cast<void>(to.reply(std::span<const std::byte>{reply}));
                        });
   }
@@ -182,7 +182,7 @@ Description description_of(const BusCore& bus) {
 Description describe(const Bus& bus) { return bus.core() ? detail::description_of(*bus.core()) : Description{}; }
 
 Result<Description> describe(Bus& bus, std::string_view peer, Duration timeout) {
-  const auto reply = detail::ask(bus.core(), describe_service, peer, detail::encode_ask(), timeout);
+  const auto reply = detail::ask(bus.core(), describe_service, peer, {}, timeout);
   if (!reply) return reply.error();
   return read_description(reply->bytes());
 }

@@ -123,12 +123,6 @@ void add(CountsDescription& sum, const CountsDescription& counts) {
   }
 }
 
-std::vector<std::byte> encode_ask() {
-  FlatBufferBuilder b;
-  b.Finish(fbs::CreateAsk(b));
-  return bytes_of(b);
-}
-
 std::vector<std::byte> encode(const Description& from) {
   FlatBufferBuilder b;
   const auto topics = list<fbs::Topic>(b, from.topics, [&](const TopicDescription& one) {
@@ -166,10 +160,8 @@ std::vector<std::byte> encode_schema(std::string_view type, std::span<const std:
   return bytes_of(b);
 }
 
-bool is_ask(std::span<const std::byte> bytes) noexcept { return bytes.empty() || is_valid<fbs::Ask>(bytes); }
-bool is_schema_ask(std::span<const std::byte> bytes) noexcept { return is_valid<fbs::SchemaAsk>(bytes); }
-
-std::uint64_t fingerprint_asked(std::span<const std::byte> bytes) noexcept {
+std::optional<std::uint64_t> fingerprint_asked(std::span<const std::byte> bytes) noexcept {
+  if (!is_valid<fbs::SchemaAsk>(bytes)) return std::nullopt;
   return flatbuffers::GetRoot<fbs::SchemaAsk>(bytes.data())->fingerprint();
 }
 

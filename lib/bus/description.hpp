@@ -23,16 +23,12 @@ inline constexpr std::string_view own_prefix = "_midplane.";
 /// Adds what another server of the same service counted.
 void add(CountsDescription& sum, const CountsDescription& counts);
 
-[[nodiscard]] std::vector<std::byte> encode_ask();
 [[nodiscard]] std::vector<std::byte> encode(const Description& description);
 [[nodiscard]] std::vector<std::byte> encode_schema_ask(std::uint64_t fingerprint);
 [[nodiscard]] std::vector<std::byte> encode_schema(std::string_view type, std::span<const std::byte> bfbs);
 
-/// Also no bytes at all: whoever has no FlatBuffers can ask.
-[[nodiscard]] bool is_ask(std::span<const std::byte> bytes) noexcept;
-[[nodiscard]] bool is_schema_ask(std::span<const std::byte> bytes) noexcept;
-/// Of what `is_schema_ask` accepted.
-[[nodiscard]] std::uint64_t fingerprint_asked(std::span<const std::byte> bytes) noexcept;
+/// nullopt: not valid.
+[[nodiscard]] std::optional<std::uint64_t> fingerprint_asked(std::span<const std::byte> bytes) noexcept;
 /// Without the fingerprint, which the asker knows; nullopt: not valid.
 [[nodiscard]] std::optional<TypeSchema> decode_schema(std::span<const std::byte> bytes);
 

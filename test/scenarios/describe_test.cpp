@@ -173,7 +173,7 @@ TEST_CASE("the types of all handles can be asked for, and another fingerprint is
   const auto unknown = schema_of(pair.b, "a", 12345);
   REQUIRE(code(unknown) == is(ErrorCode::app_error));
   CHECK(unknown.error().app_code() == unknown_fingerprint);
-  CHECK(unknown.error().detail() == "unknown fingerprint");
+  CHECK(unknown.error().detail().ends_with("unknown fingerprint"));
   CHECK(code(schema_of(pair.b, "a", 0)) == is(ErrorCode::app_error));
 }
 
@@ -300,7 +300,10 @@ TEST_CASE("replies that are no description, cut off or mutated, are malformed or
     broken[at] ^= std::byte{0x41};
     static_cast<void>(read_description(broken));
   }
-  CHECK(code(typed.request(bytes("abc")).get()) == is(ErrorCode::malformed));
+  Client<Bytes, Bytes> schemas{
+      detail::make_client(ask, schema_service, Codec<Bytes>::info(), Codec<Bytes>::info(), {}, {}).value()};
+  for (const char* broken : {"", "abc", "no question at all"})
+    CHECK(code(schemas.request(bytes(broken)).get()) == is(ErrorCode::malformed));
 }
 
 TEST_CASE("a description as JSON has fingerprints as 16 hex digits and null for raw bytes") {
