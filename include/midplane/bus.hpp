@@ -188,6 +188,8 @@ class Bus {
   [[nodiscard]] std::vector<std::string> listening() const {
     return core_ ? detail::listening(*core_) : std::vector<std::string>{};
   }
+  /// Inside.
+  [[nodiscard]] const std::shared_ptr<detail::BusCore>& core() const noexcept { return core_; }
   [[nodiscard]] std::string_view name() const noexcept { return core_ ? detail::name_of(*core_) : std::string_view{}; }
 
  private:

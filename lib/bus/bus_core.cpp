@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "bus/describe.hpp"
+#include "bus/description.hpp"
 #include "bus/far_side.hpp"
 #include "mailbox/frame.hpp"
 
@@ -107,6 +109,11 @@ void BusCore::dismiss(Part& part, mailbox::Mailbox& box) noexcept {
   leaving_.push_back(&box);
 }
 
+void BusCore::keep_own(std::shared_ptr<ServerCore> server) {
+  const std::lock_guard lock{mutex_};
+  own_.push_back(std::move(server));
+}
+
 std::vector<std::shared_ptr<Part>> BusCore::parts() const {
   std::vector<std::shared_ptr<Part>> alive;
   const std::lock_guard lock{mutex_};
@@ -170,6 +177,7 @@ Stats BusCore::stats() const {
 }
 
 void merge(Stats& stats, const SinkStats& sink) {
+  if (sink.name.starts_with(own_prefix)) return;
   const auto same = std::find_if(stats.sinks.begin(), stats.sinks.end(), [&sink](const SinkStats& other) {
     return other.name == sink.name && other.kind == sink.kind && other.peer == sink.peer;
   });
@@ -207,6 +215,7 @@ Result<std::shared_ptr<BusCore>> open_bus(BusOptions options, std::uint32_t vers
 Result<void> attach(BusCore& core, std::unique_ptr<Transport> transport) {
   if (!transport) return Error{ErrorCode::invalid_option, "attach() needs a transport"};
   if (core.refuses()) return closed_handle();
+  if (auto served = serve_descriptions(core.shared_from_this()); !served) return served;
   return core.far_side->attach(std::move(transport));
 }
 

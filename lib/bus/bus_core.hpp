@@ -9,6 +9,7 @@
 #include <string>
 
 #include <midplane/bus.hpp>
+#include <midplane/describe.hpp>
 
 #include "base/parking.hpp"
 #include "call/correlator.hpp"
@@ -16,6 +17,7 @@
 #include "exec/condition.hpp"
 #include "link/links.hpp"
 #include "route/topics.hpp"
+#include "schema/verdicts.hpp"
 #include "wire/payload_memory.hpp"
 
 namespace midplane::inline v0::detail {
@@ -35,6 +37,8 @@ class Part {
   /// The runner whose handler has to be waited for; null: none.
   [[nodiscard]] virtual mailbox::Runner* runner() noexcept { return nullptr; }
   virtual void add_to(Stats& stats) const = 0;
+  /// What it is, in the description of the bus.
+  virtual void describe(Description&) const {}
 };
 
 class BusCore : public std::enable_shared_from_this<BusCore> {
@@ -51,6 +55,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// still counts there, so the mailbox is read until no sender knows it any more.
   void dismiss(Part& part, mailbox::Mailbox& box) noexcept;
   std::vector<std::shared_ptr<Part>> parts() const;
+  /// A server of the bus's own, which has no handle outside: it ends when the bus is closed.
+  void keep_own(std::shared_ptr<ServerCore> server);
 
   std::uint32_t next_id() noexcept { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
   void log(LogLevel level, std::string_view code, std::string_view message, std::string_view action,
@@ -83,6 +89,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::unique_ptr<call::Services> services;
   std::unique_ptr<FarSide> far_side;
   std::shared_ptr<link::Links> links;
+  schema::Verdicts verdicts;              ///< the types of all handles, and what peers told of theirs
+  std::atomic<bool> describes{false};     ///< its descriptions are served
   std::shared_ptr<call::CallCounters> calls = std::make_shared<call::CallCounters>();
   std::atomic<Phase> phase{Phase::open};
 
@@ -91,6 +99,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void begin_close() noexcept;
   /// What has to wait for others; empty `stuck` when everything ended by `until` (steady time).
   std::string finish_close(Instant until) noexcept;
+  /// Never waits for a handler of theirs.
+  void end_own() noexcept;
   void look_if_drained() noexcept;
   [[nodiscard]] bool all_idle() const;
   Report report(bool complete, std::string stuck) const;
@@ -102,11 +112,12 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   exec::Condition idle_;
   mutable std::mutex mutex_;
   std::map<Part*, std::weak_ptr<Part>> parts_;
+  std::vector<std::shared_ptr<ServerCore>> own_;  ///< they hold the bus in turn, so that closing has to end them
   Stats ended_;  ///< counters of parts that left
   std::vector<mailbox::Mailbox*> leaving_;  ///< of subscriptions that left and some sender still knows
 };
 
-/// Adds the counters of a sink to those of the same name, kind and peer.
+/// Adds the counters of a sink to those of the same name, kind and peer; the library's own names are left out.
 void merge(Stats& stats, const SinkStats& sink);
 void merge(Stats& stats, const TopicStats& topic);
 

@@ -32,6 +32,8 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   auto route = core->services->open(service);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
+  core->verdicts.remember(question);
+  core->verdicts.remember(answer);
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another client"};
   call::AskerOptions asker;

@@ -1,6 +1,7 @@
 #include "base/clock.hpp"
 #include "bus/bus_core.hpp"
 #include "bus/far_side.hpp"
+#include "mailbox/frame.hpp"
 
 namespace midplane::inline v0::detail {
 namespace {
@@ -50,7 +51,10 @@ void BusCore::begin_close() noexcept {
 Report BusCore::close(Duration duration) {
   const bool first = phase.exchange(Phase::closed) != Phase::closed;
   begin_close();
-  if (inside_handler()) return report(false, {});
+  if (inside_handler()) {
+    end_own();
+    return report(false, {});
+  }
   if (finished_.load() && !first) return report(true, {});
   std::string stuck = finish_close(base::steady_now() + duration);
   const bool complete = stuck.empty();
@@ -75,8 +79,16 @@ std::string BusCore::finish_close(Instant until) noexcept {
       if (runner && runner->is_stopped()) runner->sweep();
     }
   }
+  end_own();
   if (!finished_.exchange(true)) event(EventKind::closed, name, stuck);
   return stuck;
+}
+
+void BusCore::end_own() noexcept {
+  const mailbox::HandlerFrame frame{this};  // as inside a handler, a server that ends waits for nobody
+  std::vector<std::shared_ptr<ServerCore>> own;
+  const std::lock_guard lock{mutex_};
+  own.swap(own_);
 }
 
 Report BusCore::report(bool complete, std::string stuck) const {

@@ -2,7 +2,7 @@
 
 #include "bus/far_side.hpp"
 #include "bus/subscription_core.hpp"
-#include "schema/contract.hpp"
+#include "schema/schema_limits.hpp"
 #include "wire/return_address.hpp"
 
 namespace midplane::inline v0::detail {
@@ -10,7 +10,6 @@ namespace {
 
 /// Schemas of one peer that are kept to judge by.
 constexpr std::size_t schemas_per_peer_max = 256;
-constexpr std::size_t schema_bytes_max = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -18,37 +17,34 @@ void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
 
 void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
   const auto entry = known(peer);
-  if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema_bytes_max) return;
+  if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema::far_schema_bytes_max) return;
   entry->schemas.insert_or_assign(fingerprint, std::vector<std::byte>(bfbs.begin(), bfbs.end()));
 } catch (...) {
   // Without it the types do not agree, and that is said.
 }
 
 std::vector<std::byte> FarSide::schema_of(std::uint64_t fingerprint) noexcept try {
-  std::vector<std::byte> bfbs;
-  bus_.topics->for_each([&](route::TopicRoute& route) {
-    if (bfbs.empty() && route.type && route.type->fingerprint == fingerprint)
-      bfbs.assign(route.type->bfbs.begin(), route.type->bfbs.end());
-  });
-  return bfbs;
+  const auto known = bus_.verdicts.bfbs_of(fingerprint);
+  return known ? *known : std::vector<std::byte>{};
 } catch (...) {
   return {};
 }
 
-Result<void> FarSide::judge(Known& peer, const link::FarTopic& topic, const SubscriptionCore& subscription) noexcept {
-  const TypeInfo& near = *subscription.type;
-  if (near.is_bytes() || topic.type.fingerprint == 0 || near.fingerprint == topic.type.fingerprint) return ok();
-  const auto schema = peer.schemas.find(topic.type.fingerprint);
+Result<void> FarSide::judge(Known& peer, const wire::FarType& far, const TypeInfo& near) noexcept try {
+  if (auto known = bus_.verdicts.known(near, far.fingerprint)) return *known;
+  const auto schema = peer.schemas.find(far.fingerprint);
   if (schema == peer.schemas.end())
-    return Error{ErrorCode::schema_mismatch, "the peer publishes another type and did not send its schema"};
-  return schema::agree(TypeInfo{topic.type.name, topic.type.fingerprint, schema->second}, near);
+    return Error{ErrorCode::schema_mismatch, "the types differ, and the peer did not send its schema"};
+  return bus_.verdicts.learn(near, far.name, far.fingerprint, schema->second);
+} catch (...) {
+  return Error{ErrorCode::no_memory, "no memory to compare two schemas"};
 }
 
 void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id) noexcept try {
   const auto subscription = ours(id);
   if (!subscription || !matches(subscription->box().name(), topic.name->text)) return;
   const auto entry = known(peer);
-  const auto verdict = judge(*entry, topic, *subscription);
+  const auto verdict = judge(*entry, topic.type, *subscription->type);
   Incoming& incoming = entry->topics[topic.name];
   incoming.audience[id] = verdict.has_value();
   if (incoming.outlet) incoming.outlet->renew_next();

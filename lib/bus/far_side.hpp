@@ -74,7 +74,8 @@ class FarSide final : public link::Host {
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
   std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;
-  Result<void> judge(Known& peer, const link::FarTopic& topic, const SubscriptionCore& subscription) noexcept;
+  /// Whether a type of the peer agrees with one of ours, by the schema it has sent.
+  Result<void> judge(Known& peer, const wire::FarType& far, const TypeInfo& near) noexcept;
   static bool give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept;
   static void leave_servers(Known& peer) noexcept;
   void routes_changed(std::string_view pattern) noexcept;

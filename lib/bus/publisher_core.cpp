@@ -146,6 +146,7 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
   auto route = bus->topics->open(topic);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
   if (auto stated = bus->topics->state_type(*route, type); !stated) return stated.error();
+  bus->verdicts.remember(type);
   auto way = std::make_unique<Way>(std::move(route), type, outlet_options());
   Way* made = way.get();
   const std::lock_guard shape{ways_mutex_};
@@ -261,6 +262,7 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
     route = core->topics->open(topic);
     if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
     if (auto stated = core->topics->state_type(*route, type); !stated) return stated.error();
+    core->verdicts.remember(type);
   } else if (options.retain) {
     return Error{ErrorCode::invalid_option, "a Publisher that names its topic per call can not retain"};
   }

@@ -1,3 +1,4 @@
+#include "bus/description.hpp"
 #include "bus/errand.hpp"
 #include "bus/far_side.hpp"
 #include "bus/sender.hpp"
@@ -36,12 +37,19 @@ class ServerCore final : public Part {
   void add_to(Stats& stats) const override {
     if (run) merge(stats, run->stats("server"));
   }
+  void describe(Description& all) const override {
+    if (ended_.load() || !run) return;
+    all.services.push_back({route->name()->text, describe_type(*question), describe_type(*answer), 1,
+                            describe_counts(run->stats("server"))});
+  }
 
   Sender sender;
   const std::shared_ptr<BusCore> bus;
   const std::shared_ptr<call::ServiceRoute> route;
   const std::uint32_t id;
   mailbox::Runner* run = nullptr;
+  const TypeInfo* question = nullptr;
+  const TypeInfo* answer = nullptr;
 
  private:
   std::atomic<bool> ended_{false};
@@ -84,6 +92,10 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another server"};
   auto server = std::make_shared<ServerCore>(core, std::move(route), depot);
+  server->question = &question;
+  server->answer = &answer;
+  core->verdicts.remember(question);
+  core->verdicts.remember(answer);
 
   mailbox::RunnerOptions runner;
   runner.bus = core.get();

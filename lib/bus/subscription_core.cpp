@@ -1,5 +1,6 @@
 #include "bus/subscription_core.hpp"
 
+#include "bus/description.hpp"
 #include "bus/errand.hpp"
 #include "bus/far_side.hpp"
 
@@ -54,6 +55,13 @@ void SubscriptionCore::add_to(Stats& stats) const {
   if (run || pull) merge(stats, box().stats("subscription"));
 }
 
+void SubscriptionCore::describe(Description& all) const {
+  if (ended_.load() || (!run && !pull)) return;
+  const Queue& queue = box().queue();
+  all.subscriptions.push_back({box().name(), describe_type(*type), group, std::string{name_of(queue.overflow)},
+                               queue.messages, queue.bytes, describe_counts(box().stats("subscription"))});
+}
+
 void SubscriptionCore::tell(SubscriptionEvent event, const void* sender) noexcept {
   if (!listens_to_events || ended_.load()) return;
   if (lost_events_.load() && put({EventKind::gap, {}, {}, "events were lost: more than may wait", 0, 0}, sender))
@@ -87,9 +95,11 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
   const Queue queue = options.queue.value_or(what.default_queue);
   if (auto valid = validate(queue, options); !valid) return valid.error();
   auto subscription = std::make_shared<SubscriptionCore>(core, core->next_id());
+  subscription->type = what.type;
+  subscription->group = options.group;
+  core->verdicts.remember(*what.type);
   subscription->depot = core->memory->open_depot();
   if (!subscription->depot) return Error{ErrorCode::no_memory, "no memory for another subscription"};
-  subscription->type = what.type;
   subscription->is_waiting = options.group.empty() && (queue.overflow == Overflow::refuse || queue.overflow == Overflow::block);
   if (what.handler) {
     subscription->listens_to_events = static_cast<bool>(options.on_event);

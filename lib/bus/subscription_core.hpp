@@ -18,6 +18,7 @@ class SubscriptionCore final : public Part {
   void begin_close() noexcept override;
   [[nodiscard]] mailbox::Runner* runner() noexcept override { return run; }
   void add_to(Stats& stats) const override;
+  void describe(Description& bus) const override;
   [[nodiscard]] mailbox::Mailbox& box() const noexcept;
   /// An event, behind the messages that `sender` has put into its lane so far; dropped when nobody listens.
   void tell(SubscriptionEvent event, const void* sender) noexcept;
@@ -28,8 +29,9 @@ class SubscriptionCore final : public Part {
   mailbox::Runner* run = nullptr;    ///< a handler; counted
   mailbox::PullBox* pull = nullptr;  ///< an inbox; counted
   bool listens_to_events = false;
-  wire::Depot* depot = nullptr;      ///< for events
   const TypeInfo* type = nullptr;
+  std::string group;
+  wire::Depot* depot = nullptr;      ///< for events
   bool is_waiting = false;           ///< overflow is refuse or block, outside of a group: far senders get credits
 
  private:

@@ -46,12 +46,17 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
     return drop_connection(peer, Error{ErrorCode::malformed, "the peer sent a broken frame"}.with(name_of(fault)));
   }
   wire::Record record;
+  if (phase != Phase::greeting &&
+      (reader.head().epoch != peer.head().epoch || reader.head().incarnation != peer.info.incarnation))
+    return raise(counters_.foreign_frames);
+  const std::uint16_t ahead = (reader.head().number - peer.next_frame) % wire::frame_numbers;
+  if (ahead >= wire::frame_numbers / 2) return raise(counters_.repeated_frames);
+  if (ahead != 0) return drop_connection(peer, {ErrorCode::malformed, "frames of the peer are missing"});
+  peer.next_frame = (peer.next_frame + 1) % wire::frame_numbers;
   if (phase == Phase::greeting) {
     if (reader.next(record)) return greet(peer, reader, record);
     return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});
   }
-  if (reader.head().epoch != peer.head().epoch || reader.head().incarnation != peer.info.incarnation)
-    return raise(counters_.foreign_frames);
   peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
   std::uint32_t data_records = 0;
   while (reader.next(record)) {

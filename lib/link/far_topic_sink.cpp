@@ -117,9 +117,8 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
   const bool packs = peer && remote_->waiting.empty() && can_pack(*peer, envelope.size);
   if (peer && !packs && may_wait && !queue_has_room(envelope.size)) return Offer::refused;
   FarTotals::raise(totals_->offered);
-  // Also what is dropped has a number: the receiver reports it as a gap.
-  ++number_;
-  missed_last_ = !peer;
+  // Also what is dropped has a number: the receiver reports it as a gap. A retained message, for one joiner, has none.
+  if (only == 0) ++number_;
   if (!peer) return lost(DropReason::link_lost);
   if (!noted_) noted_ = peer->note_offered(*this);
   wire::MetaFields fields;
@@ -265,8 +264,8 @@ void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) no
   const bool is_renewed = add(known->second);
   if (named_on_ != peer->serial && !peer->name_topic(*this, number_ + 1)) return;
   peer->send_locked({.type = wire::RecordType::joined, .name = name_, .mark = subscription});
-  // Who had joined before a link broke has the value, unless it was published while the peer was away.
-  if (retained && (!is_renewed || missed_last_)) offer_locked(*retained, {}, subscription, false);
+  // Who had joined before a link broke is no joiner: what it missed is reported.
+  if (retained && !is_renewed) offer_locked(*retained, {}, subscription, false);
 }
 
 bool FarTopicSink::has_room(std::uint32_t bytes) noexcept {
@@ -302,7 +301,8 @@ void FarTopicSink::wait_for_room(Duration nap) noexcept {
 }
 
 std::uint64_t FarTopicSink::last_settled(const Peer& peer) const noexcept {
-  std::uint64_t last = waiting_.empty() ? number_ : waiting_.front().number - 1;
+  const auto first = std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& one) { return one.only == 0; });
+  std::uint64_t last = first == waiting_.end() ? number_ : first->number - 1;
   std::uint32_t large = 0;
   // A large one that is still leaving counts as not offered yet; the wire has the low half of its number.
   if (peer.outgoing_.holds_message(name_on(peer), large)) {

@@ -83,7 +83,6 @@ class FarTopicSink final : public wire::TopicSink {
   std::size_t waiting_bytes_ = 0;
   std::size_t reserved_ = 0;
   std::uint64_t number_ = 0;        ///< of the message offered last
-  bool missed_last_ = false;        ///< that one was offered while the peer was away
   bool noted_ = false;              ///< listed for the next heartbeat
   std::uint64_t named_on_ = 0;      ///< the connection that `name_` belongs to
   std::uint32_t name_ = 0;

@@ -47,6 +47,7 @@ struct LinkCounters {
   std::atomic<std::uint64_t> frames{0};
   std::array<std::atomic<std::uint64_t>, wire::frame_faults> frame_faults{};
   std::atomic<std::uint64_t> foreign_frames{0};    ///< of another epoch or incarnation
+  std::atomic<std::uint64_t> repeated_frames{0};   ///< that were there before
   std::atomic<std::uint64_t> unknown_records{0};   ///< of a type that is not known here
   std::atomic<std::uint64_t> malformed_bodies{0};  ///< not the table that their type says
   std::atomic<std::uint64_t> unknown_names{0};     ///< name ids that were never given

@@ -56,7 +56,7 @@ bool Links::piece_arrived(Peer& peer, const wire::Record& record, wire::Meta met
     case RecordType::message:
       if (FarTopic* topic = peer.find_topic(first.name)) {
         const std::uint32_t ahead = first.number - static_cast<std::uint32_t>(topic->next);
-        if (ahead <= UINT32_MAX / 2) skipped(peer, *topic, topic->next + ahead + 1);
+        if (ahead <= UINT32_MAX / 2 && (first.flags & wire::retained_flag) == 0) skipped(peer, *topic, topic->next + ahead + 1);
       }
       return true;
     case RecordType::request: {
@@ -88,19 +88,19 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
   FarTopic* topic = peer.find_topic(record.name);
   // The wire has the low half of the number; what is more than half a turn ahead lies behind.
   const std::uint32_t ahead = topic ? record.number - static_cast<std::uint32_t>(topic->next) : 0;
-  if (!topic || ahead > UINT32_MAX / 2) {
+  const bool is_retained = (record.flags & wire::retained_flag) != 0;
+  if (!topic || (ahead > UINT32_MAX / 2 && !is_retained)) {
     raise(topic ? counters_.stale_numbers : counters_.unknown_names);
     if (assembled) detail::release(assembled);
     return true;
   }
-  const std::uint64_t number = topic->next + ahead;
+  const std::uint64_t number = is_retained ? topic->next - 1 : topic->next + ahead;
   skipped(peer, *topic, number);
   wire::Envelope* envelope = fill(peer, record, wire::Kind::message, topic->name, meta, assembled);
   if (!envelope) return skipped(peer, *topic, number + 1), true;
   topic->next = number + 1;
   envelope->sequence = number;
   envelope->sent_at = static_cast<std::int64_t>(record.mark);
-  const bool is_retained = (record.flags & wire::retained_flag) != 0;
   host_.message_arrived(peer.info.id, *topic, envelope, {meta.groups, is_retained ? meta.subscription : 0});
   return true;
 }

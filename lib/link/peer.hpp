@@ -121,6 +121,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     FarTopic* topic;             ///< null: a service
     const wire::Name* service;
   };
+  std::uint16_t next_frame = 0;
   std::vector<Named> far_names;
   [[nodiscard]] FarTopic* find_topic(std::uint32_t id) const noexcept {
     return id == 0 || id > far_names.size() ? nullptr : far_names[id - 1].topic;

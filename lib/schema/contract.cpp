@@ -6,14 +6,13 @@
 #include "schema/evolution.hpp"
 
 namespace midplane::inline v0::schema {
-namespace {
 
 Error mismatch(std::string_view detail) {
   return Error{ErrorCode::schema_mismatch, "the two sides' types do not agree; bring both to one schema or follow its rules of evolution"}
       .with(detail);
 }
 
-Result<Schema> load(const TypeInfo& type) {
+Result<Schema> load_type(const TypeInfo& type) {
   auto schema = Schema::load(type.bfbs);
   if (!schema) return schema.error().with(std::string{type.name}.append(": ").append(schema.error().detail()));
   if (!schema->find(type.name))
@@ -21,15 +20,11 @@ Result<Schema> load(const TypeInfo& type) {
   return schema;
 }
 
-Result<void> compare(const TypeInfo& a, const TypeInfo& b) {
-  auto one = load(a);
-  if (!one) return one.error();
-  auto other = load(b);
-  if (!other) return other.error();
-  const auto forth = incompatible_changes(*one, *one->find(a.name), *other, *other->find(b.name));
-  if (forth.empty()) return ok();
-  const auto back = incompatible_changes(*other, *other->find(b.name), *one, *one->find(a.name));
-  if (back.empty()) return ok();
+std::string disagreement(const Schema& here, const Schema& there, std::string_view type) {
+  const auto forth = incompatible_changes(here, *here.find(type), there, *there.find(type));
+  if (forth.empty()) return {};
+  const auto back = incompatible_changes(there, *there.find(type), here, *here.find(type));
+  if (back.empty()) return {};
   // What the younger side added counts as deleted the other way: the shorter list names the true reason.
   const bool turned = back.size() < forth.size();
   const Change& first = turned ? back.front() : forth.front();
@@ -37,15 +32,18 @@ Result<void> compare(const TypeInfo& a, const TypeInfo& b) {
                        ", there " + (turned ? first.before : first.after) + "; " + std::string{first.action};
   const std::size_t more = (turned ? back : forth).size() - 1;
   if (more > 0) detail += "; and " + std::to_string(more) + " more";
-  return mismatch(detail);
+  return detail;
 }
-
-}  // namespace
 
 Result<void> agree(const TypeInfo& a, const TypeInfo& b) try {
   if (a.is_bytes() || b.is_bytes() || a.fingerprint == b.fingerprint) return ok();
   if (a.name != b.name) return mismatch(std::string{a.name} + " here, " + std::string{b.name} + " there");
-  return compare(a, b);
+  const auto one = load_type(a);
+  if (!one) return one.error();
+  const auto other = load_type(b);
+  if (!other) return other.error();
+  const std::string detail = disagreement(*one, *other, a.name);
+  return detail.empty() ? ok() : Result<void>{mismatch(detail)};
 } catch (const std::bad_alloc&) {
   return Error{ErrorCode::no_memory, "no memory to compare two types"};
 }

@@ -1,8 +1,13 @@
 #pragma once
 /// Do two sides of one name mean the same type?
 
+#include <string>
+#include <string_view>
+
 #include <midplane/result.hpp>
 #include <midplane/schema.hpp>
+
+#include "schema/schema.hpp"
 
 namespace midplane::inline v0::schema {
 
@@ -10,5 +15,13 @@ namespace midplane::inline v0::schema {
 /// other; else `schema_mismatch`, whose detail names the first field that disagrees and what it is here (`a`) and there
 /// (`b`). A type whose binary schema is not valid answers `invalid_schema`.
 [[nodiscard]] Result<void> agree(const TypeInfo& a, const TypeInfo& b);
+
+/// The binary schema of a type that names one which contains it; else `invalid_schema`.
+[[nodiscard]] Result<Schema> load_type(const TypeInfo& type);
+/// What keeps two types of one name, each contained in its schema, from agreeing: one line with the field and what it is
+/// on each side. Empty: they agree.
+[[nodiscard]] std::string disagreement(const Schema& here, const Schema& there, std::string_view type);
+/// The one text of all disagreements.
+[[nodiscard]] Error mismatch(std::string_view detail);
 
 }  // namespace midplane::inline v0::schema

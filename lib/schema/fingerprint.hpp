@@ -1,7 +1,9 @@
 #pragma once
 /// 64 bits over the canonical form of a type and all it reaches: equal fingerprints are equal types.
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "schema/schema.hpp"
@@ -14,6 +16,9 @@ namespace midplane::inline v0::schema {
 [[nodiscard]] std::string canonical_form(const Schema& schema, const reflection::Object& type);
 /// XXH3-64; never 0, which stands for raw bytes.
 [[nodiscard]] std::uint64_t fingerprint(const Schema& schema, const reflection::Object& type);
+/// The same for a schema from outside; nullopt when the canonical form is longer than `text_bytes_max`.
+[[nodiscard]] std::optional<std::uint64_t> fingerprint(const Schema& schema, const reflection::Object& type,
+                                                       std::size_t text_bytes_max);
 /// Over everything the schema declares.
 [[nodiscard]] std::uint64_t fingerprint(const Schema& schema);
 

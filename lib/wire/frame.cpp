@@ -140,7 +140,7 @@ std::span<const std::byte> FrameBuilder::finish(const FrameHead& head) noexcept 
   const protocol::FrameHeader header{frame_magic,
                                      0,
                                      head.version,
-                                     head.wants_grant ? wants_grant_flag : std::uint16_t{0},
+                                     static_cast<std::uint16_t>(head.number << 1 | (head.wants_grant ? wants_grant_flag : 0)),
                                      static_cast<std::uint32_t>(size_),
                                      head.incarnation.high,
                                      head.incarnation.low,
@@ -165,7 +165,7 @@ FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
   const auto header = load_from<protocol::FrameHeader>(frame.data());
   if (header.magic() != frame_magic) return FrameFault::wrong_magic;
   head_ = {header.version(), {header.incarnation_high(), header.incarnation_low()}, header.epoch(),
-           (header.flags() & wants_grant_flag) != 0};
+           (header.flags() & wants_grant_flag) != 0, static_cast<std::uint16_t>(header.flags() >> 1)};
   // The version stands before length and checksum: what those mean is the version's business.
   if (header.version() != wire_version) return FrameFault::wrong_version;
   if (header.bytes() != frame.size()) return FrameFault::wrong_length;

@@ -35,8 +35,10 @@ struct FrameHead {
   std::uint16_t version = wire_version;
   Incarnation incarnation;
   std::uint64_t epoch = 0;
-  bool wants_grant = false;  ///< as soon as this frame is taken
+  bool wants_grant = false;   ///< as soon as this frame is taken
+  std::uint16_t number = 0;   ///< of this frame on its connection and direction, modulo `frame_numbers`
 };
+inline constexpr std::uint16_t frame_numbers = 1 << 15;
 
 enum class RecordType : std::uint8_t {
   none = 0,

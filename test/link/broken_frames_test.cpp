@@ -24,10 +24,10 @@ struct Pair : World {
       return true;
     };
     run();
-    net.tap = nullptr;
   }
   /// One record as `a` would send it to `b`.
   void say(const wire::Record& record, wire::FrameHead as) {
+    as.number = ++head.number;
     wire::FrameBuilder builder;
     builder.begin();
     REQUIRE(builder.add(record));

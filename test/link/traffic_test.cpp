@@ -149,7 +149,7 @@ TEST_CASE("a message larger than a frame is dropped as too_large") {
   CHECK(only(pair.a.links->stats()).dropped[DropReason::too_large] == 1);
 }
 
-TEST_CASE("P8 a lost tail is noticed with the next heartbeat") {
+TEST_CASE("P8 frames that vanish on a living connection end it, and what they held is a gap over the next one") {
   Pair pair;
   CHECK(pair.a.publish("one") == wire::Offer::taken);
   pair.run();
@@ -158,10 +158,43 @@ TEST_CASE("P8 a lost tail is noticed with the next heartbeat") {
   CHECK(pair.a.publish("three") == wire::Offer::taken);
   pair.run();
   pair.net.tap = nullptr;
-  pair.run(1s);
+  pair.run(3s);
+  CHECK(pair.b.lost.size() == 1);
   REQUIRE(pair.b.gaps.size() == 1);
   CHECK(pair.b.gaps[0] == std::pair<std::uint64_t, std::uint64_t>{2, 3});
   CHECK(pair.b.links->counters().gaps == 2);
+}
+
+TEST_CASE("P8 a tail that was dropped before it left is noticed with the next heartbeat") {
+  Pair pair{{}, {.messages = 1}};
+  pair.a.transport->room = 0;
+  for (int i = 0; i < 4; ++i) static_cast<void>(pair.a.publish(std::string(1500, 'x')));
+  pair.a.transport->make_room(100);
+  pair.run(1s);
+  CHECK(pair.b.messages.size() == 2);
+  REQUIRE(pair.b.gaps.size() == 1);
+  CHECK(pair.b.gaps[0] == std::pair<std::uint64_t, std::uint64_t>{3, 4});
+}
+
+TEST_CASE("P8 a frame that comes twice is counted and has no effect, request or message") {
+  Asker asker;
+  Pair pair;
+  pair.net.tap = [&](std::vector<std::byte>& bytes) {
+    wire::FrameReader reader;
+    if (reader.open(bytes) == wire::FrameFault::none) {
+      auto& to = reader.head().incarnation.low == 1 ? pair.b : pair.a;
+      to.transport->inject(to.transport->only_connection(), bytes);
+    }
+    return true;
+  };
+  CHECK(pair.a.publish("one") == wire::Offer::taken);
+  static_cast<void>(pair.b.ask(*pair.service, asker, 1, "q"));
+  pair.run();
+  CHECK(pair.b.messages.size() == 1);
+  CHECK(pair.a.requests.size() == 1);
+  CHECK(pair.b.links->counters().repeated_frames >= 1);
+  CHECK(pair.a.links->counters().repeated_frames >= 1);
+  CHECK(pair.a.lost.empty());
 }
 
 TEST_CASE("P10 what is not known to have arrived when the link ends is link_lost, and the sums hold over connections") {
