@@ -93,13 +93,14 @@ std::optional<Stamp> Host::publish(Writer& writer) {
     stamp.until = (now + options.ttl).nanoseconds;
   }
   const auto bytes = write(stamp, ground_.dice.percent(4) ? ground_.dice.below(40'000) : ground_.dice.below(64));
+  // A subscription that blocks lets handlers run inside the publish.
+  ground_.record.took(stamp);
   const auto said = writer.publish(bytes, options);
+  if (!said) ground_.record.took_back(stamp);
   ground_.trace.note(host_name(number_), "life", life_, "publishes", topics[writer.topic], "publisher", writer.number, "counter",
                      stamp.counter, said ? "sinks" : name_of(said.error().code()), said ? said->sinks : 0, "dropped",
-                     said ? said->dropped : 0);
-  if (!said) return std::nullopt;
-  ground_.record.took(stamp);
-  return stamp;
+                     said ? said->dropped : 0, "ttl us", options.ttl.count() / 1000);
+  return said ? std::optional{stamp} : std::nullopt;
 }
 
 void Host::burst(unsigned messages) {

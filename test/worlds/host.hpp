@@ -103,6 +103,7 @@ class Host {
   void feed_stream(const Request<Bytes>& request, StreamResponder<Bytes> responder);
   void empty_inbox(Reader& reader, std::size_t most);
   void read_streams();
+  void note_joining(const View& view, std::string_view pattern, const SubscribeOptions& options);
   Reader& join(std::string pattern, bool typed, SubscribeOptions options, View view, bool throws = false);
   Reader& join_inbox(std::string pattern, SubscribeOptions options, View view);
 

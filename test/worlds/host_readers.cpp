@@ -9,10 +9,16 @@ constexpr Overflow policies[]{Overflow::drop_newest, Overflow::drop_oldest, Over
 
 }  // namespace
 
+void Host::note_joining(const View& view, std::string_view pattern, const SubscribeOptions& options) {
+  static constexpr std::string_view names[]{"drop_newest", "drop_oldest", "latest", "refuse", "block"};
+  const Queue queue = options.queue.value_or(Queue{});
+  ground_.trace.note(view.name, "joins", pattern, names[static_cast<std::size_t>(queue.overflow)], "at", queue.messages);
+}
+
 Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, View view, bool throws) {
   view.life = life_;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
-  ground_.trace.note(view.name, "joins", pattern);
+  note_joining(view, pattern, options);
   Sight* sight = ground_.sights.emplace_back(std::make_unique<Sight>(ground_.record, std::move(view))).get();
   options.on_event = [sight](const SubscriptionEvent& event) { sight->event(event); };
   Reader reader;
@@ -32,7 +38,7 @@ Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, Vi
 Reader& Host::join_inbox(std::string pattern, SubscribeOptions options, View view) {
   view.life = life_;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
-  ground_.trace.note(view.name, "joins", pattern);
+  note_joining(view, pattern, options);
   Reader reader;
   reader.sight = ground_.sights.emplace_back(std::make_unique<Sight>(ground_.record, std::move(view))).get();
   reader.inbox = bus_->inbox(Pattern<Bytes>::parse(pattern).value(), std::move(options)).value();

@@ -42,6 +42,8 @@ class Record {
   /// Publishes of one life on one topic that returned no error.
   [[nodiscard]] std::uint64_t published(unsigned life, std::uint32_t topic) const { return published_[life][topic].size(); }
   void took(const Stamp& stamp) { published_[stamp.life][stamp.topic].push_back({stamp.publisher, stamp.counter}); }
+  /// It answered an error: it was offered to nobody.
+  void took_back(const Stamp& stamp) { published_[stamp.life][stamp.topic].pop_back(); }
   [[nodiscard]] bool knows(const Stamp& stamp) const {
     if (stamp.life >= published_.size() || stamp.topic >= topics.size()) return false;
     const auto& list = published_[stamp.life][stamp.topic];

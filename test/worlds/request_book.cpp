@@ -108,7 +108,8 @@ bool RequestBook::executed(const Request<Bytes>& request, unsigned life, Stamp& 
   record_.law.check(Rule::nothing_after_the_end, !record_.life(life).ended,
                     [&] { return text(stamp.counter) + " by a bus that has ended"; });
   const bool is_near = request.peer().empty();
-  const bool is_due = request.remaining() > Duration{0} && (!is_near || record_.clock.now() <= asked.deadline);
+  // What was cancelled may still be run; its handler can see that.
+  const bool is_due = (request.remaining() > Duration{0} || request.cancelled()) && (!is_near || record_.clock.now() <= asked.deadline);
   record_.law.check(Rule::expired_is_not_run, is_due, [&] { return text(stamp.counter) + " is run after its deadline"; });
   return true;
 }

@@ -104,7 +104,6 @@ void Sight::gap(const SubscriptionEvent& event, unsigned host) {
     series.first = event.first;
   } else if (view_.is_plain && event.first > series.last + 1) {
     missing_ += event.first - series.last - 1;
-    record_.law.check(Rule::missing_is_reported, !view_.is_ample, text);
   }
   series.gap_first = event.first;
   series.gap_last = event.last;
@@ -145,7 +144,6 @@ void Sight::check_number(const Series& series, const Stamp& stamp, std::uint64_t
   const bool in_gap = number >= series.gap_first && number <= series.gap_last;
   record_.law.check(in_gap ? Rule::gap_is_in_order : Rule::numbers_increase, number > series.last, text);
   if (!view_.is_plain) return;
-  record_.law.check(Rule::missing_is_reported, !view_.is_ample || number <= series.last + 1, text);
   record_.law.check(Rule::every_publish_has_a_number, !series.has_offset || number - stamp.index == series.offset, [&] {
     return text() + ", index " + std::to_string(stamp.index) + ", offset " + std::to_string(number - stamp.index) +
            " instead of " + std::to_string(series.offset);
@@ -156,12 +154,8 @@ void Sight::check_number(const Series& series, const Stamp& stamp, std::uint64_t
 void Sight::check_start(const Series& series, unsigned host, std::uint32_t topic) {
   const auto mark = marks_.find(host);
   if (!view_.is_ample || !view_.is_plain || mark == marks_.end() || mark->second.life != series.life) return;
-  const std::uint64_t first_index = series.first - series.offset;
-  record_.law.check(Rule::confirmed_misses_nothing, static_cast<std::int64_t>(first_index) <=
-                                                        static_cast<std::int64_t>(mark->second.published[topic]), [&] {
-    return view_.name + " begins with publish " + std::to_string(first_index) + " of " + std::string{topics[topic]} + " of life " +
-           std::to_string(series.life) + ", confirmed at " + std::to_string(mark->second.published[topic]);
-  });
+  const auto behind = static_cast<std::int64_t>(series.first - series.offset - mark->second.published[topic]);
+  if (behind > 0) missing_at_start_ += static_cast<std::uint64_t>(behind);
 }
 
 }  // namespace midplane::worlds

@@ -33,7 +33,7 @@ class Sight {
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   void check_counts(const SinkStats& stats) const;
   /// The subscription has had two heartbeats since the last publish of `life`.
-  void check_tail(unsigned life, std::uint32_t topic) const;
+  void check_tail(unsigned life, std::uint32_t topic, const SinkStats& stats) const;
   /// Numbers of `life` and `topic` that were reported as missing.
   [[nodiscard]] std::uint64_t gaps(unsigned life, std::uint32_t topic) const;
   [[nodiscard]] bool has_seen(const Stamp& stamp) const;
@@ -69,13 +69,16 @@ class Sight {
   void check_start(const Series& series, unsigned host, std::uint32_t topic);
   void gap(const SubscriptionEvent& event, unsigned host);
   void forget(unsigned host, std::string_view topic, bool is_restart);
+  /// So many messages its own counters can still explain.
+  [[nodiscard]] std::uint64_t own_drops(const SinkStats& stats) const;
   [[nodiscard]] std::string who(const Stamp& stamp) const;
 
   Record& record_;
   View view_;
   bool ended_ = false;
   std::uint64_t entered_ = 0, failed_ = 0;
-  std::uint64_t missing_ = 0;  ///< numbers without message and without gap
+  std::uint64_t missing_ = 0;           ///< numbers without message and without gap, seen ones on both sides
+  std::uint64_t missing_at_start_ = 0;  ///< published after the confirmation, before the first that was seen
   std::map<std::uint64_t, std::vector<bool>> counters_;  ///< by publisher
   std::map<std::pair<unsigned, std::uint32_t>, First> firsts_;
   std::map<std::pair<unsigned, std::uint32_t>, Series> series_;

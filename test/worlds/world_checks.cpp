@@ -57,7 +57,7 @@ void World::check_rest() {
       if (sight->ended() || !view.is_ample || !view.is_plain || view.life == host->life()) continue;
       for (const Reader& reader : slots_[ground_.record.life(view.life).host].host->readers())
         for (std::uint32_t topic = 0; topic < topics.size(); ++topic)
-          if (reader.sight == sight.get() && matches(reader.pattern, topics[topic])) sight->check_tail(host->life(), topic);
+          if (reader.sight == sight.get() && matches(reader.pattern, topics[topic])) sight->check_tail(host->life(), topic, reader.stats());
     }
   }
 }
