@@ -63,6 +63,7 @@ class Host {
   void act();
   /// What was begun is carried on: inboxes are emptied, kept replies sent, streams read.
   void carry_on(bool everything);
+  void read_streams();
   std::optional<Stamp> publish(Writer& writer);
   /// So many publishes at once on a topic that a tight subscription of this host listens to.
   void burst(unsigned messages);
@@ -102,7 +103,6 @@ class Host {
   void serve(Request<Bytes> request, Responder<Bytes> responder);
   void feed_stream(const Request<Bytes>& request, StreamResponder<Bytes> responder);
   void empty_inbox(Reader& reader, std::size_t most);
-  void read_streams();
   void note_joining(const View& view, std::string_view pattern, const SubscribeOptions& options);
   Reader& join(std::string pattern, bool typed, SubscribeOptions options, View view, bool throws = false);
   Reader& join_inbox(std::string pattern, SubscribeOptions options, View view);

@@ -102,7 +102,6 @@ void Host::carry_on(bool everything) {
     static_cast<void>(kept.responder.reply(write(kept.stamp)));
     return true;
   });
-  read_streams();
   if (!unawaited_.empty() && (everything || ground_.dice.percent(30))) unawaited_.erase(unawaited_.begin());
 }
 

@@ -12,12 +12,14 @@ class LinkViews {
  public:
   explicit LinkViews(Record& record) : record_{record} {}
 
-  void up(unsigned viewer, unsigned peer) { views_[{viewer, peer}] = {}; }
+  /// The next incarnation of a peer may be up before the last one is lost.
+  void up(unsigned viewer, unsigned peer) { ++views_[{viewer, peer}].links; }
   void lost(unsigned viewer, unsigned peer) {
     const auto found = views_.find({viewer, peer});
     if (found == views_.end()) return;
     check_one(viewer, peer, found->second.lost_by);
-    views_.erase(found);
+    found->second.lost_by = Instant::never();
+    if (--found->second.links == 0) views_.erase(found);
   }
   /// From now on the viewer hears nothing of the peer, if it is linked to it: it has to lose it in time. An earlier
   /// silence counts on.
@@ -42,6 +44,7 @@ class LinkViews {
 
  private:
   struct View {
+    unsigned links = 0;
     Instant lost_by = Instant::never();
   };
   void check_one(unsigned viewer, unsigned peer, Instant lost_by) {

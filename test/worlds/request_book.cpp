@@ -66,6 +66,10 @@ void RequestBook::outcome(std::uint64_t nonce, const Result<Message<Bytes>>& rep
       return text(nonce) + " is answered with the reply to " + (stamp ? std::to_string(stamp->counter) : "nothing of ours");
     });
   }
+  const Asked& asked = at(nonce);
+  if (asked.is_awaited)
+    record_.law.check(Rule::outcome_in_time, record_.clock.now() <= asked.deadline + lateness,
+                      [&] { return text(nonce) + " ended late"; });
   settle(nonce, reply ? nullptr : &reply.error());
 }
 
@@ -80,9 +84,6 @@ void RequestBook::settle(std::uint64_t nonce, const Error* why) {
   asked.has_outcome = true;
   asked.is_ok = why == nullptr;
   asked.fate = why ? why->fate() : Fate::failed;
-  if (asked.is_awaited)
-    record_.law.check(Rule::outcome_in_time, record_.clock.now() <= asked.deadline + lateness,
-                      [&] { return text(nonce) + " ended late"; });
 }
 
 void RequestBook::item(std::uint64_t nonce, const AnyMessage& item) {

@@ -18,7 +18,7 @@ class RequestBook {
   void given_up(std::uint64_t nonce) { at(nonce).is_awaited = false; }
   void asker_ended(unsigned life);
   void outcome(std::uint64_t nonce, const Result<Message<Bytes>>& reply);
-  /// A streamed answer: an item, or its end.
+  /// A streamed answer: an item, or its end. It is looked at before `check`, so `check` alone says whether it is late.
   void item(std::uint64_t nonce, const AnyMessage& item);
   void ended(std::uint64_t nonce, const Error* why);
   /// A handler was entered with this question; false: it is none of ours.

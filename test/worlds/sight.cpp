@@ -65,7 +65,6 @@ void Sight::event(const SubscriptionEvent& event) {
       if (known == marks_.end() || known->second.life != mark.life) marks_[host] = mark;
       break;
     }
-    case EventKind::peer_lost: confirmed_.erase(host); break;
     case EventKind::incarnation_changed: forget(host, event.topic, true); break;
     case EventKind::gap:
       if (event.first != 0) return gap(event, host);

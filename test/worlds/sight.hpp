@@ -37,7 +37,7 @@ class Sight {
   /// Numbers of `life` and `topic` that were reported as missing.
   [[nodiscard]] std::uint64_t gaps(unsigned life, std::uint32_t topic) const;
   [[nodiscard]] bool has_seen(const Stamp& stamp) const;
-  /// The incarnation of `host` that runs now has confirmed it.
+  /// The incarnation of `host` that runs now has confirmed it; the events do not say on which connection.
   [[nodiscard]] bool confirmed_by(unsigned host) const;
   /// The first message of this life and topic was marked as retained, and was this one.
   [[nodiscard]] bool began_with(const Stamp& stamp) const;

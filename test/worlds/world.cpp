@@ -60,6 +60,7 @@ void World::step(Duration duration, bool everything) {
   testing::run_through(*ground_.loop, *ground_.clock, duration);
   if (everything || ground_.dice.percent(30))
     while (ground_.slow->poll() != 0) continue;
+  for (Host* host : alive()) host->read_streams();
   ground_.links.check();
   ground_.requests.check();
   const auto hosts = alive();

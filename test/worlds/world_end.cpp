@@ -39,6 +39,13 @@ void World::rest() {
   for (Host* host : alive()) host->drop_questions();
   step(100ms, true);
   ground_.law.check(Rule::one_outcome, ground_.requests.is_settled(), [] { return std::string{"a request has no outcome at rest"}; });
+  for (Host* host : alive())
+    for (Reader& reader : host->readers()) {
+      const auto confirmed = reader.inbox ? reader.inbox->wait_confirmed(0s) : reader.subscription->wait_confirmed(0s);
+      ground_.law.check(Rule::subscriptions_come_back, confirmed.has_value(), [&] {
+        return reader.sight->view().name + " waits for a confirmation: " + confirmed.error().message();
+      });
+    }
   check_rest();
 }
 
