@@ -52,6 +52,7 @@ class World {
   [[nodiscard]] std::vector<Host*> alive();
 
   // world_faults.cpp
+  [[nodiscard]] Duration on_its_way() const;
   void act_on_plan();
   void begin(const Planned& fault);
   void finish(const Planned& fault);

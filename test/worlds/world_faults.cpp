@@ -10,7 +10,12 @@ using namespace std::chrono_literals;
 namespace {
 /// What P11 says, and a moment for timers that are due at the same instant.
 constexpr Duration silence = 3 * heartbeat + 5ms;
+/// What a slow link adds to every delay.
+constexpr Duration slowness = 400ms;
 }
+
+/// After so long everything that was sent has arrived, also over a slow link.
+Duration World::on_its_way() const { return weather_.delay_max + slowness + 5ms; }
 
 void World::act_on_plan() {
   const Instant now = ground_.clock->now();
@@ -35,14 +40,15 @@ void World::begin(const Planned& fault) {
     case Fault::cut_one_way: cut(fault.a, fault.b); break;
     case Fault::half_open:
       ground_.network.half_open(a, b);
-      ground_.links.silent(fault.a, fault.b, weather_.delay_max + 500ms);
-      ground_.links.silent(fault.b, fault.a, silence);
+      ground_.links.silent(fault.a, fault.b, on_its_way());
+      // What a had sent before still arrives.
+      ground_.links.silent(fault.b, fault.a, silence + on_its_way());
       has_end = false;
       break;
     case Fault::disconnect:
       ground_.network.disconnect(a, b);
-      ground_.links.silent(fault.a, fault.b, weather_.delay_max + 500ms);
-      ground_.links.silent(fault.b, fault.a, weather_.delay_max + 500ms);
+      ground_.links.silent(fault.a, fault.b, on_its_way());
+      ground_.links.silent(fault.b, fault.a, on_its_way());
       has_end = false;
       break;
     case Fault::flaky:
@@ -57,7 +63,7 @@ void World::begin(const Planned& fault) {
       if (fault.kind == Fault::vanish)
         for (unsigned other = 0; other < slots_.size(); ++other)
           if (other != fault.a) cut(fault.a, other), cut(other, fault.a);
-      gone(fault.a, fault.kind == Fault::crash ? 1ms : weather_.delay_max + 500ms);
+      gone(fault.a, fault.kind == Fault::crash ? 1ms : on_its_way());
       stop(fault.a, fault.kind != Fault::leave);
       break;
     case Fault::burst: {
@@ -115,7 +121,7 @@ void World::bother(unsigned from, unsigned to, Fault kind) {
   if (kind == Fault::corrupt) faults.corrupt = 0.05;
   if (kind == Fault::duplicate) faults.duplicate = 0.1;
   if (kind == Fault::slow) {
-    faults.delay_max += 400ms;
+    faults.delay_max += slowness;
     faults.bytes_in_flight_max = 2048;
   }
   ground_.network.faults(host_name(from), host_name(to), faults);
