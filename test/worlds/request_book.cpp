@@ -78,7 +78,9 @@ void RequestBook::settle(std::uint64_t nonce, const Error* why) {
   record_.trace.note("life", asked.life, "request", nonce, "ends", why ? name_of(why->code()) : "ok",
                      why ? name_of(why->fate()) : "");
   record_.law.check(Rule::one_outcome, !asked.has_outcome, [&] { return text(nonce) + " ended twice"; });
-  record_.law.check(Rule::outcome_of_the_table, !why || in_the_table(*why), [&] {
+  const bool is_unsupported = why && why->code() == ErrorCode::unsupported;
+  record_.law.check(Rule::streams_cross_links, !is_unsupported, [&] { return text(nonce) + " ended as unsupported"; });
+  record_.law.check(Rule::outcome_of_the_table, !why || is_unsupported || in_the_table(*why), [&] {
     return text(nonce) + " ended as " + why->message() + ", " + std::string{name_of(why->fate())};
   });
   asked.has_outcome = true;

@@ -28,6 +28,7 @@ void Sight::message(const AnyMessage& message) {
                     [&] { return who(*stamp) + " had expired"; });
   ++entered_;
   entered(*stamp, message.retained());
+  if (!is_near) check_not_lost(*stamp, host);
   if (!is_near && !message.retained()) numbered(*stamp, host, message.sequence());
   if (stamp->topic == job_topic && !view_.is_plain) {
     const unsigned members = record_.job_seen(*stamp);
@@ -84,6 +85,7 @@ void Sight::forget(unsigned host, std::string_view topic, bool is_restart) {
                std::to_string(series.life);
       });
     series.is_open = series.has_offset = false;
+    series.gaps.clear();
     series.told_of_restart = series.told_of_restart || is_restart;
   }
 }
@@ -104,10 +106,22 @@ void Sight::gap(const SubscriptionEvent& event, unsigned host) {
   } else if (view_.is_plain && event.first > series.last + 1) {
     missing_ += event.first - series.last - 1;
   }
+  series.gaps.emplace_back(event.first, event.last);
   series.gap_first = event.first;
   series.gap_last = event.last;
   series.last = std::max(series.last, event.last);
   gaps_[{record_.life_of(host), topic}] += event.last - event.first + 1;
+}
+
+/// By its place among the publishes, as a retained message has no number of its own.
+void Sight::check_not_lost(const Stamp& stamp, unsigned host) const {
+  const auto found = series_.find({host, stamp.topic});
+  if (found == series_.end() || !found->second.has_offset || found->second.life != stamp.life) return;
+  const std::uint64_t number = stamp.index + found->second.offset;
+  for (const auto& [first, last] : found->second.gaps)
+    record_.law.check(Rule::lost_is_not_delivered, number < first || number > last, [&, first = first, last = last] {
+      return who(stamp) + " was in the gap " + std::to_string(first) + " to " + std::to_string(last);
+    });
 }
 
 void Sight::numbered(const Stamp& stamp, unsigned host, std::uint64_t number) {

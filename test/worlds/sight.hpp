@@ -52,6 +52,7 @@ class Sight {
     unsigned life = 0;
     std::uint64_t first = 0, last = 0;        ///< seen or reported
     std::uint64_t gap_first = 0, gap_last = 0;  ///< the last gap
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;  ///< all of them
     std::uint64_t offset = 0;                 ///< number - index
   };
   struct Mark {
@@ -64,6 +65,7 @@ class Sight {
   };
 
   void entered(const Stamp& stamp, bool is_retained);
+  void check_not_lost(const Stamp& stamp, unsigned host) const;
   void numbered(const Stamp& stamp, unsigned host, std::uint64_t number);
   void check_number(const Series& series, const Stamp& stamp, std::uint64_t number);
   void check_start(const Series& series, unsigned host, std::uint32_t topic);

@@ -70,6 +70,7 @@ class World {
 
   // world_end.cpp
   [[nodiscard]] bool is_whole();
+  [[nodiscard]] std::string unconfirmed();
   void converge();
   void rest();
   void probe();

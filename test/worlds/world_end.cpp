@@ -12,16 +12,23 @@ bool World::is_whole() {
   return true;
 }
 
+/// Empty when every subscription is confirmed by every peer: by its events and by its own answer.
+std::string World::unconfirmed() {
+  for (const auto& sight : ground_.sights)
+    for (unsigned host = 0; host < slots_.size() && !sight->ended(); ++host)
+      if (host != ground_.record.life(sight->view().life).host && !sight->confirmed_by(host))
+        return sight->view().name + " is not confirmed by " + host_name(host);
+  for (Host* host : alive())
+    for (Reader& reader : host->readers()) {
+      const auto confirmed = reader.inbox ? reader.inbox->wait_confirmed(0s) : reader.subscription->wait_confirmed(0s);
+      if (!confirmed) return reader.sight->view().name + " waits for a confirmation: " + confirmed.error().message();
+    }
+  return {};
+}
+
 void World::converge() {
   const Instant until = ground_.clock->now() + 60s;
-  const auto confirmed = [&](const Sight** open) {
-    for (const auto& sight : ground_.sights)
-      for (unsigned host = 0; host < slots_.size() && !sight->ended(); ++host)
-        if (host != ground_.record.life(sight->view().life).host && !sight->confirmed_by(host)) return *open = sight.get(), false;
-    return true;
-  };
-  const Sight* open = nullptr;
-  while (ground_.clock->now() < until && !(is_whole() && confirmed(&open))) step(250ms, true);
+  while (ground_.clock->now() < until && !(is_whole() && unconfirmed().empty())) step(250ms, true);
   ground_.law.check(Rule::links_come_back, is_whole(), [&] {
     std::string down = "down:";
     for (unsigned a = 0; a < slots_.size(); ++a)
@@ -29,7 +36,8 @@ void World::converge() {
         if (a != b && !ground_.links.is_up(a, b)) down += " " + host_name(a) + "-" + host_name(b);
     return down;
   });
-  ground_.law.check(Rule::subscriptions_come_back, confirmed(&open), [&] { return open->view().name + " is not confirmed by all"; });
+  const std::string open = unconfirmed();
+  ground_.law.check(Rule::subscriptions_come_back, open.empty(), [&] { return open; });
   ground_.trace.note("WHOLE");
 }
 
@@ -39,13 +47,6 @@ void World::rest() {
   for (Host* host : alive()) host->drop_questions();
   step(100ms, true);
   ground_.law.check(Rule::one_outcome, ground_.requests.is_settled(), [] { return std::string{"a request has no outcome at rest"}; });
-  for (Host* host : alive())
-    for (Reader& reader : host->readers()) {
-      const auto confirmed = reader.inbox ? reader.inbox->wait_confirmed(0s) : reader.subscription->wait_confirmed(0s);
-      ground_.law.check(Rule::subscriptions_come_back, confirmed.has_value(), [&] {
-        return reader.sight->view().name + " waits for a confirmation: " + confirmed.error().message();
-      });
-    }
   check_rest();
 }
 
