@@ -15,7 +15,7 @@ constexpr Rule not_kept_yet[]{
     Rule::confirmed_misses_nothing, Rule::gaps_are_counted,         Rule::lost_is_not_delivered,
     Rule::streams_cross_links,      Rule::one_member,               Rule::every_job_has_a_member,
     Rule::retained_none_twice,      Rule::retained_to_joiners_only, Rule::retained_comes_first,
-    Rule::probe_arrives,
+    Rule::probe_arrives,            Rule::fate_is_true,             Rule::executed_once,
 };
 
 Rules without() {
