@@ -49,10 +49,10 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   if (phase != Phase::greeting &&
       (reader.head().epoch != peer.head().epoch || reader.head().incarnation != peer.info.incarnation))
     return raise(counters_.foreign_frames);
-  const std::uint16_t ahead = (reader.head().number - peer.next_frame) % wire::frame_numbers;
+  const auto ahead = static_cast<std::uint16_t>((reader.head().number - peer.next_frame) & (wire::frame_numbers - 1));
   if (ahead >= wire::frame_numbers / 2) return raise(counters_.repeated_frames);
   if (ahead != 0) return drop_connection(peer, {ErrorCode::malformed, "frames of the peer are missing"});
-  peer.next_frame = (peer.next_frame + 1) % wire::frame_numbers;
+  peer.next_frame = static_cast<std::uint16_t>((peer.next_frame + 1) & (wire::frame_numbers - 1));
   if (phase == Phase::greeting) {
     if (reader.next(record)) return greet(peer, reader, record);
     return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});

@@ -69,7 +69,7 @@ void Outgoing::close_open(bool is_greeting) noexcept {
   if (open_.records() == 0) return;
   head.wants_grant = !is_greeting && window.wants_grant(std::exchange(open_has_data_, false));
   static_cast<void>(open_.finish(head));
-  head.number = (head.number + 1) % wire::frame_numbers;
+  head.number = static_cast<std::uint16_t>((head.number + 1) & (wire::frame_numbers - 1));
   try {
     closed_.push_back({open_.detach(), head.wants_grant, is_greeting});
     closed_bytes_ += closed_.back().frame.size;
@@ -142,7 +142,7 @@ bool Outgoing::send_open() noexcept {
   if (sent == Sent::taken) {
     if (head.wants_grant) window.leaves(clock_.now());
     given_bytes_ += bytes.size();
-    head.number = (head.number + 1) % wire::frame_numbers;
+    head.number = static_cast<std::uint16_t>((head.number + 1) & (wire::frame_numbers - 1));
     open_has_data_ = false;
     if (is_given) static_cast<void>(open_.detach().memory.release());
     else open_.begin();
