@@ -40,18 +40,33 @@ Result<void> FarSide::judge(Known& peer, const wire::FarType& far, const TypeInf
   return Error{ErrorCode::no_memory, "no memory to compare two schemas"};
 }
 
-void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id) noexcept try {
+/// Only the peer's own calls add to its topics; others read them.
+FarSide::Incoming& FarSide::incoming_of(Known& peer, const link::FarTopic& topic) {
+  const auto found = peer.topics.find(topic.name);
+  if (found != peer.topics.end()) return found->second;
+  const std::lock_guard lock{mutex_};
+  return peer.topics[topic.name];
+}
+
+void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id,
+                                  std::uint64_t at) noexcept try {
   const auto subscription = ours(id);
   if (!subscription || !matches(subscription->box().name(), topic.name->text)) return;
   const auto entry = known(peer);
   const auto verdict = judge(*entry, topic.type, *subscription->type);
-  Incoming& incoming = entry->topics[topic.name];
-  incoming.audience[id] = verdict.has_value();
+  Incoming& incoming = incoming_of(*entry, topic);
+  bool is_new = false;
+  {
+    const std::lock_guard lock{mutex_};
+    is_new = incoming.audience.insert_or_assign(id, verdict.has_value()).second;
+  }
+  if (is_new && at + 1 < topic.next)
+    subscription->tell({EventKind::gap, topic.name->text, entry->name, {}, at + 1, topic.next - 1}, entry->lanes.get());
   if (incoming.outlet) incoming.outlet->renew_next();
   if (verdict && subscription->is_waiting) {
     if (std::find(incoming.waiting.begin(), incoming.waiting.end(), id) == incoming.waiting.end())
       incoming.waiting.push_back(id);
-    entry->credits->confirmed(id, subscription->box());
+    entry->credits->joined(id, subscription->box());
   }
   if (verdict) return;
   bus_.log(LogLevel::error, "link.schema_mismatch", "a peer publishes a type that this subscription does not take",
@@ -84,7 +99,7 @@ void FarSide::schema_refused(link::PeerId peer, std::uint32_t id, std::string_vi
 void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                               const link::Arrival& how) noexcept {
   const auto entry = known(peer);
-  Incoming& incoming = entry->topics[topic.name];
+  Incoming& incoming = incoming_of(*entry, topic);
   if (!incoming.outlet) {
     if (auto route = bus_.topics->open(topic.name->text))
       incoming.outlet = std::make_unique<route::Outlet>(
@@ -151,7 +166,6 @@ void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t 
   event.last = last;
   event.at = bus_.clock->now();
   if (bus_.event_sink) bus_.event_sink->event(event);
-  // An unknown number is told to all who would have got some of them: who had joined is not known any more.
   std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
   {
     const std::lock_guard lock{mutex_};
@@ -159,6 +173,7 @@ void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t 
     for (const auto& [id, weak] : subscriptions_) {
       auto subscription = weak.lock();
       if (!subscription || !matches(subscription->box().name(), topic.name->text)) continue;
+      // Of an unknown number nobody knows any more who would have got them.
       const bool had_joined = incoming != entry->topics.end() && incoming->second.audience.contains(id);
       if (first == 0 || had_joined) subscribers.push_back(std::move(subscription));
     }

@@ -11,13 +11,20 @@ FarCredits::~FarCredits() {
   }
 }
 
-void FarCredits::confirmed(std::uint32_t id, mailbox::Mailbox& box) noexcept try {
+void FarCredits::begin() noexcept {
+  const std::lock_guard lock{mutex_};
+  for (auto& [id, credit] : credits_) credit.is_stale = true;
+}
+
+void FarCredits::joined(std::uint32_t id, mailbox::Mailbox& box) noexcept try {
   const std::lock_guard lock{mutex_};
   const auto [place, is_new] = credits_.try_emplace(id, Credit{&box, nullptr, 0});
   Credit& credit = place->second;
   if (is_new) {
     box.ref();
     credit.lane = box.open_lane(sender_);
+  } else if (!credit.is_stale) {
+    return;
   }
   Credit fresh{&box, credit.lane, credit.lane ? credit.lane->offered() : 0};
   fresh.waits = credit.waits;

@@ -20,8 +20,9 @@ class FarCredits : public std::enable_shared_from_this<FarCredits> {
   ~FarCredits();
   FarCredits(const FarCredits&) = delete;
 
-  /// The peer has confirmed the subscription: positions count from here.
-  void confirmed(std::uint32_t id, mailbox::Mailbox& box) noexcept;
+  /// A new link: positions begin anew, for each subscription when it joins its first topic.
+  void begin() noexcept;
+  void joined(std::uint32_t id, mailbox::Mailbox& box) noexcept;
   void ended(std::uint32_t id) noexcept;
   /// A message of this size is about to be offered to it.
   void offering(std::uint32_t id, std::uint32_t bytes) noexcept;
@@ -38,6 +39,7 @@ class FarCredits : public std::enable_shared_from_this<FarCredits> {
     std::uint64_t offered_bytes = 0;
     std::uint64_t told_messages = 0, told_bytes = 0;
     bool waits = false;                    ///< for the queue to tell
+    bool is_stale = false;                 ///< counted for an earlier link
   };
   static void look(Credit& credit) noexcept;
   void grant(std::uint32_t id, bool whatever) noexcept;

@@ -141,7 +141,19 @@ std::shared_ptr<SubscriptionCore> FarSide::ours(std::uint32_t id) noexcept {
 }
 
 void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
-  known(peer.id)->name = peer.name;
+  const auto entry = known(peer.id);
+  entry->name = peer.name;
+  entry->incarnation = peer.incarnation;
+  entry->credits->begin();
+  std::optional<Forgotten> before;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = forgotten_.find(peer.name); found != forgotten_.end()) {
+      before = std::move(found->second);
+      forgotten_.erase(found);
+    }
+  }
+  if (before && before->incarnation != peer.incarnation) tell_restart(before->readers, peer.name, entry->lanes.get());
   bus_.log(LogLevel::info, "link.peer_up", "a link is up", {}, {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
   bus_.peers_changed();
@@ -183,7 +195,7 @@ void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor)
   }
   for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
   routes_changed(">");
-  if (!successor) return;
+  if (!successor) return keep_readers(*gone);
   // Its messages go on in the lanes of the one before, so that the event stands between the two.
   {
     auto next = std::make_shared<Known>();
@@ -192,17 +204,42 @@ void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor)
     const std::lock_guard lock{mutex_};
     peers_.try_emplace(successor->id, std::move(next));
   }
-  bus_.event(EventKind::incarnation_changed, successor->name, "the bus was restarted");
-  std::set<std::uint32_t> told;
-  for (const auto& [name, incoming] : gone->topics) {
-    for (const auto& [id, agrees] : incoming.audience) told.insert(static_cast<std::uint32_t>(id));
+  tell_restart(readers_of(*gone), successor->name, gone->lanes.get());
+}
+
+void FarSide::peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noexcept {
+  const auto entry = known(before);
+  tell_restart(readers_of(*entry), peer.name, known(peer.id)->lanes.get());
+}
+
+std::set<std::uint32_t> FarSide::readers_of(const Known& peer) {
+  std::set<std::uint32_t> readers;
+  const std::lock_guard lock{mutex_};
+  for (const auto& [name, incoming] : peer.topics) {
+    for (const auto& [id, agrees] : incoming.audience) readers.insert(static_cast<std::uint32_t>(id));
   }
-  for (const std::uint32_t id : told) {
+  return readers;
+}
+
+/// So that they can be told when it comes back restarted, however late.
+void FarSide::keep_readers(const Known& peer) noexcept try {
+  Forgotten forgotten{peer.incarnation, readers_of(peer)};
+  if (forgotten.readers.empty()) return;
+  const std::lock_guard lock{mutex_};
+  if (forgotten_.size() >= link::away_max) forgotten_.erase(forgotten_.begin());
+  forgotten_.insert_or_assign(peer.name, std::move(forgotten));
+} catch (const std::bad_alloc&) {
+  bus_.log(LogLevel::warning, "link.no_memory", "no memory to remember a peer", {}, {{"peer", peer.name}});
+}
+
+void FarSide::tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept {
+  bus_.event(EventKind::incarnation_changed, peer, "the bus was restarted");
+  for (const std::uint32_t id : readers) {
     if (const auto subscription = ours(id)) {
       SubscriptionEvent event;
       event.kind = EventKind::incarnation_changed;
-      event.peer = successor->name;
-      subscription->tell(std::move(event), gone->lanes.get());
+      event.peer = peer;
+      subscription->tell(std::move(event), lanes);
     }
   }
 }

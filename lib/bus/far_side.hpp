@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "bus/bus_core.hpp"
@@ -35,6 +36,7 @@ class FarSide final : public link::Host {
 
   // link::Host
   void peer_up(const link::PeerInfo& peer) noexcept override;
+  void peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noexcept override;
   void peer_lost(const link::PeerInfo& peer, const Error& why) noexcept override;
   void peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept override;
   void peer_refused(const link::PeerInfo& peer, const Error& why) noexcept override;
@@ -48,7 +50,8 @@ class FarSide final : public link::Host {
   void schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override;
   std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept override;
   void schema_refused(link::PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept override;
-  void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id) noexcept override;
+  void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id,
+                           std::uint64_t at) noexcept override;
   void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                        const link::Arrival& how) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
@@ -64,6 +67,7 @@ class FarSide final : public link::Host {
   /// What a peer has with us, as long as it is remembered; its calls come one at a time.
   struct Known {
     std::string name;
+    wire::Incarnation incarnation{};
     std::shared_ptr<const char> lanes;  ///< names the lanes of its messages; its successor goes on using them
     std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
     std::map<std::string, std::shared_ptr<wire::Sink>, std::less<>> serves;
@@ -73,6 +77,15 @@ class FarSide final : public link::Host {
     std::shared_ptr<FarCredits> credits;
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
+  Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
+  /// Who got messages of a peer that is not remembered any more.
+  struct Forgotten {
+    wire::Incarnation incarnation;
+    std::set<std::uint32_t> readers;
+  };
+  void keep_readers(const Known& peer) noexcept;
+  std::set<std::uint32_t> readers_of(const Known& peer);
+  void tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept;
   std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;
   /// Whether a type of the peer agrees with one of ours, by the schema it has sent.
   Result<void> judge(Known& peer, const wire::FarType& far, const TypeInfo& near) noexcept;
@@ -84,6 +97,7 @@ class FarSide final : public link::Host {
   const wire::Incarnation incarnation_;
   std::mutex mutex_;
   std::map<link::PeerId, std::shared_ptr<Known>> peers_;
+  std::map<std::string, Forgotten> forgotten_;  ///< by the name of its bus
   std::map<std::uint32_t, std::weak_ptr<SubscriptionCore>> subscriptions_;
   // What every peer is told, also one that comes later.
   std::map<std::uint32_t, wire::SubscribeBody> our_subscriptions_;

@@ -1,5 +1,6 @@
 /// What frames of a peer mean. A handler answers false when its record's body is malformed: that ends the connection.
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -108,8 +109,11 @@ bool Links::act_on(Peer& peer, const wire::Record& record) noexcept {
     case RecordType::item_grant: return peer.items_granted(record.mark, record.number), true;
     case RecordType::joined: {
       FarTopic* topic = peer.find_topic(record.name);
-      if (topic) host_.subscription_joined(peer.info.id, *topic, static_cast<std::uint32_t>(record.mark));
-      else raise(counters_.unknown_names);
+      if (!topic) return raise(counters_.unknown_names), true;
+      // The wire has the low half of the number, which is not ahead of what is expected next.
+      const std::uint32_t behind = static_cast<std::uint32_t>(topic->next - 1) - record.number;
+      const std::uint64_t at = topic->next - 1 - (behind <= UINT32_MAX / 2 ? std::min<std::uint64_t>(behind, topic->next - 1) : 0);
+      host_.subscription_joined(peer.info.id, *topic, static_cast<std::uint32_t>(record.mark), at);
       return true;
     }
     case RecordType::schema_wanted: {
@@ -213,7 +217,10 @@ bool Links::subscribe_arrived(Peer& peer, const wire::Record& record) noexcept t
     subscription->waits = wanted->group.empty() && (overflow == Overflow::refuse || overflow == Overflow::block);
     {
       const std::lock_guard lock{peer.remote->flag};
-      peer.remote->subscriptions.insert_or_assign(wanted->id, std::move(subscription));
+      auto& place = peer.remote->subscriptions[wanted->id];
+      // Its positions are those of an earlier connection: nobody grants them any more.
+      if (place) place->waits = false;
+      place = std::move(subscription);
     }
     taken = host_.peer_subscribes(peer.info.id, *wanted);
     if (!taken) drop_subscription(peer, wanted->id);

@@ -39,7 +39,9 @@ std::int64_t remaining_of(const wire::Extra* extra, Clock& clock) noexcept {
 }
 
 FarTopicSink::~FarTopicSink() {
-  for (const Waiting& one : waiting_) detail::release(one.envelope);
+  for (const Waiting& one : waiting_) {
+    if (one.envelope) detail::release(one.envelope);
+  }
 }
 
 void FarTopicSink::weigh() noexcept {
@@ -59,24 +61,23 @@ void FarTopicSink::weigh() noexcept {
   block_for_.store(block_for.count(), std::memory_order_relaxed);
 }
 
-/// True when it was there before, over an earlier connection.
-bool FarTopicSink::add(std::shared_ptr<FarSubscription> subscription) {
+/// From here on it counts what is sent; one of an earlier connection is replaced.
+void FarTopicSink::add(std::shared_ptr<FarSubscription> subscription) {
   const auto known = std::find_if(subscriptions_.begin(), subscriptions_.end(),
                                   [&](const auto& one) { return one->body.id == subscription->body.id; });
-  const bool is_renewed = known != subscriptions_.end();
-  if (is_renewed) *known = std::move(subscription);
+  if (known != subscriptions_.end()) *known = std::move(subscription);
   else subscriptions_.push_back(std::move(subscription));
   weigh();
-  return is_renewed;
 }
 
 void FarTopicSink::remove(std::uint32_t subscription) noexcept {
   std::erase_if(subscriptions_, [&](const auto& one) { return one->body.id == subscription; });
+  joined_at_.erase(subscription);
   weigh();
 }
 
 bool FarTopicSink::queue_has_room(std::uint64_t bytes) const noexcept {
-  return waiting_.size() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
+  return waiting() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
 }
 
 bool FarTopicSink::has_credit(std::uint64_t bytes) const noexcept {
@@ -137,22 +138,25 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
     return lost(DropReason::too_large);
   const Overflow policy = overflow();
   if (policy == Overflow::latest) {
-    while (!waiting_.empty()) drop_first(DropReason::conflated);
+    while (waiting() != 0) drop_first(DropReason::conflated);
   } else if (policy == Overflow::drop_oldest) {
-    while (!waiting_.empty() && !queue_has_room(envelope.size)) drop_first(DropReason::queue_full_oldest);
+    while (waiting() != 0 && !queue_has_room(envelope.size)) drop_first(DropReason::queue_full_oldest);
   }
   if (!queue_has_room(envelope.size)) return lost(DropReason::queue_full_newest);
-  return wait_in_queue(envelope, number_, fields) ? Offer::taken : lost(DropReason::no_memory);
+  if (!wait_in_queue(&envelope, number_, fields)) return lost(DropReason::no_memory);
+  // What waits may only wait for one slow subscriber of another topic.
+  peer->pump();
+  return Offer::taken;
 }
 
-bool FarTopicSink::wait_in_queue(wire::Envelope& envelope, std::uint64_t number, wire::MetaFields fields) noexcept try {
+bool FarTopicSink::wait_in_queue(wire::Envelope* envelope, std::uint64_t number, wire::MetaFields fields) noexcept try {
   wire::Body meta;
   if (!fields.groups.empty()) {
     meta = wire::encode(wire::MetaFields{.headers = fields.headers, .groups = fields.groups});
     if (meta.empty()) return false;
   }
   const std::uint64_t ordinal = remote_->ordinal + 1;
-  waiting_.push_back({&envelope, number, ordinal, fields.subscription, std::move(meta)});
+  waiting_.push_back({envelope, number, ordinal, fields.subscription, std::move(meta)});
   try {
     if (waiting_.size() == 1) remote_->waiting.emplace(ordinal, this);
   } catch (...) {
@@ -160,28 +164,66 @@ bool FarTopicSink::wait_in_queue(wire::Envelope& envelope, std::uint64_t number,
     return false;
   }
   remote_->ordinal = ordinal;
-  waiting_bytes_ += envelope.size;
-  detail::acquire(&envelope);
+  if (envelope) {
+    waiting_bytes_ += envelope->size;
+    detail::acquire(envelope);
+  } else {
+    ++joins_waiting_;
+  }
   return true;
 } catch (...) {
   return false;
 }
 
-void FarTopicSink::drop_first(DropReason reason) noexcept {
+/// The place in the list of those that wait is that of the first message.
+void FarTopicSink::pop_first() noexcept {
   Waiting& first = waiting_.front();
-  // The place in the list is that of the first that waits.
   auto node = remote_->waiting.extract({first.ordinal, this});
-  waiting_bytes_ -= first.envelope->size;
-  detail::release(first.envelope);
+  if (first.envelope) {
+    waiting_bytes_ -= first.envelope->size;
+    detail::release(first.envelope);
+  } else {
+    --joins_waiting_;
+  }
   waiting_.pop_front();
-  totals_->drop(reason);
   if (waiting_.empty() || node.empty()) return;
   node.value().first = waiting_.front().ordinal;
   remote_->waiting.insert(std::move(node));
 }
 
+/// The first message that waits is lost. Who joined before it joins now: nothing is left that came before.
+void FarTopicSink::drop_first(DropReason reason) noexcept {
+  while (!waiting_.front().envelope) {
+    if (remote_->peer) send_join(*remote_->peer, waiting_.front().only);
+    pop_first();
+  }
+  totals_->drop(reason);
+  pop_first();
+}
+
+/// A large message of this topic is still leaving in pieces.
+bool FarTopicSink::holds_large(const Peer& peer) const noexcept {
+  std::uint32_t number = 0;
+  return named_on_ == peer.serial && peer.outgoing_.holds_message(name_, number);
+}
+
+void FarTopicSink::send_join(Peer& peer, std::uint32_t subscription) noexcept try {
+  const auto known = remote_->subscriptions.find(subscription);
+  if (known == remote_->subscriptions.end()) return;
+  add(known->second);
+  if (named_on_ == peer.serial || peer.name_topic(*this, number_ + 1))
+    peer.send_locked({.type = wire::RecordType::joined,
+                      .name = name_,
+                      .number = static_cast<std::uint32_t>(joined_at_[subscription]),
+                      .mark = subscription});
+} catch (const std::bad_alloc&) {
+  // Better no link than a subscription that hears nothing.
+  peer.doomed = true;
+}
+
 void FarTopicSink::drop_waiting(DropReason reason) noexcept {
-  while (!waiting_.empty()) drop_first(reason);
+  while (waiting() != 0) drop_first(reason);
+  while (!waiting_.empty()) pop_first();
 }
 
 Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept {
@@ -219,6 +261,12 @@ Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t numbe
 bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
   while (!waiting_.empty() && waiting_.front().ordinal <= up_to) {
     Waiting& first = waiting_.front();
+    if (!first.envelope) {
+      if (holds_large(peer)) return false;
+      send_join(peer, first.only);
+      pop_first();
+      continue;
+    }
     wire::Envelope& envelope = *first.envelope;
     wire::MetaFields fields;
     if (envelope.extra) {
@@ -239,14 +287,7 @@ bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
     }
     const Put put = pack(peer, envelope, first.number, fields);
     if (put == Put::sent) {
-      auto node = remote_->waiting.extract({first.ordinal, this});
-      waiting_bytes_ -= envelope.size;
-      detail::release(&envelope);
-      waiting_.pop_front();
-      if (!waiting_.empty() && !node.empty()) {
-        node.value().first = waiting_.front().ordinal;
-        remote_->waiting.insert(std::move(node));
-      }
+      pop_first();
     } else if (put == Put::gone) {
       return false;
     } else {
@@ -256,16 +297,19 @@ bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
   return true;
 }
 
-void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) noexcept {
+void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) noexcept try {
   const std::lock_guard lock{remote_->flag};
   Peer* const peer = remote_->peer;
   const auto known = remote_->subscriptions.find(subscription);
   if (!peer || known == remote_->subscriptions.end()) return;
-  const bool is_renewed = add(known->second);
-  if (named_on_ != peer->serial && !peer->name_topic(*this, number_ + 1)) return;
-  peer->send_locked({.type = wire::RecordType::joined, .name = name_, .mark = subscription});
+  const bool is_renewed = !joined_at_.try_emplace(subscription, number_).second;
+  // What was published before and still waits is not for it.
+  if ((waiting_.empty() && !holds_large(*peer)) || !wait_in_queue(nullptr, number_, {.subscription = subscription})) send_join(*peer, subscription);
   // Who had joined before a link broke is no joiner: what it missed is reported.
   if (retained && !is_renewed) offer_locked(*retained, {}, subscription, false);
+} catch (const std::bad_alloc&) {
+  const std::lock_guard lock{remote_->flag};
+  if (remote_->peer) remote_->peer->doomed = true;
 }
 
 bool FarTopicSink::has_room(std::uint32_t bytes) noexcept {
@@ -295,7 +339,7 @@ void FarTopicSink::wait_for_room(Duration nap) noexcept {
   {
     const std::lock_guard lock{remote_->flag};
     remote_->room_wanted = true;
-    if (!remote_->peer || waiting_.size() <= messages_max_ / 2) return remote_->room.cancel();
+    if (!remote_->peer || waiting() <= messages_max_ / 2) return remote_->room.cancel();
   }
   remote_->room.wait(key, base::steady_now() + nap);
 }

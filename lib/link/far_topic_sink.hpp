@@ -4,6 +4,7 @@
 /// crosses once. It lives as long as the peer is remembered.
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -35,12 +36,13 @@ class FarTopicSink final : public wire::TopicSink {
   [[nodiscard]] PeerId peer_id() const noexcept { return remote_->id; }
 
   // With the remote's flag held.
-  bool add(std::shared_ptr<FarSubscription> subscription);
+  void add(std::shared_ptr<FarSubscription> subscription);
   void remove(std::uint32_t subscription) noexcept;
   /// Packs what waits, up to the message with this ordinal; false when something of it must go on waiting.
   bool pump(Peer& peer, std::uint64_t up_to) noexcept;
   [[nodiscard]] std::uint64_t first_ordinal() const noexcept { return waiting_.front().ordinal; }
-  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+  [[nodiscard]] bool is_empty() const noexcept { return waiting_.empty(); }
+  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size() - joins_waiting_; }
   [[nodiscard]] FarTotals& totals() noexcept { return *totals_; }
   /// The last number that is not on its way or waiting: what a heartbeat may name.
   [[nodiscard]] std::uint64_t last_settled(const Peer& peer) const noexcept;
@@ -50,7 +52,7 @@ class FarTopicSink final : public wire::TopicSink {
  private:
   friend class Peer;
   struct Waiting {
-    wire::Envelope* envelope;  ///< counted
+    wire::Envelope* envelope;  ///< counted; null: here the subscription `only` joins
     std::uint64_t number;
     std::uint64_t ordinal;
     std::uint32_t only;        ///< the one subscription it is for; 0: all
@@ -63,8 +65,11 @@ class FarTopicSink final : public wire::TopicSink {
   [[nodiscard]] bool can_pack(Peer& peer, std::uint64_t bytes) const noexcept;
   Put pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept;
   void spend(std::uint64_t bytes, std::uint32_t only) noexcept;
-  bool wait_in_queue(wire::Envelope& envelope, std::uint64_t number, wire::MetaFields fields) noexcept;
+  bool wait_in_queue(wire::Envelope* envelope, std::uint64_t number, wire::MetaFields fields) noexcept;
+  void pop_first() noexcept;
   void drop_first(DropReason reason) noexcept;
+  [[nodiscard]] bool holds_large(const Peer& peer) const noexcept;
+  void send_join(Peer& peer, std::uint32_t subscription) noexcept;
   wire::Offer lost(DropReason reason) noexcept;
   void weigh() noexcept;
 
@@ -77,10 +82,12 @@ class FarTopicSink final : public wire::TopicSink {
   std::atomic<std::int64_t> block_for_{0};
   // Guarded by the remote's flag.
   std::vector<std::shared_ptr<FarSubscription>> subscriptions_;
+  std::map<std::uint32_t, std::uint64_t> joined_at_;  ///< the last number before each of them joined
   bool any_waits_ = false;
   std::size_t messages_max_ = 0, bytes_max_ = 0;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::size_t joins_waiting_ = 0;
   std::size_t reserved_ = 0;
   std::uint64_t number_ = 0;        ///< of the message offered last
   bool noted_ = false;              ///< listed for the next heartbeat

@@ -130,6 +130,7 @@ std::shared_ptr<Remote> Links::remember(Peer& peer) {
 
 void Links::establish(Peer& peer) noexcept try {
   std::shared_ptr<Remote> before;
+  PeerId still_up = PeerId::none;
   {
     const std::lock_guard lock{mutex_};
     const auto remote = remember(peer);
@@ -144,12 +145,14 @@ void Links::establish(Peer& peer) noexcept try {
     }
     // A bus of the same name that is away, seen for the last time before this one came: it was restarted.
     for (const auto& [incarnation, one] : remotes_) {
-      if (remote->links_so_far == 1 && one != remote && one->name == remote->name && one->away_since != Instant::never())
-        before = one;
+      if (remote->links_so_far != 1 || one == remote || one->name != remote->name) continue;
+      if (one->away_since != Instant::never()) before = one;
+      else still_up = one->id;
     }
     if (before) remotes_.erase(before->incarnation);
   }
   if (before) forget(before, &peer.info);
+  else if (still_up != PeerId::none) host_.peer_succeeds(peer.info, still_up);
   host_.peer_up(peer.info);
   {
     // From here on messages go to it, and what it missed while it was away is told.

@@ -53,6 +53,8 @@ struct Arrival {
 class Host {
  public:
   virtual void peer_up(const PeerInfo& peer) noexcept = 0;
+  /// Told before `peer_up`: a bus of the same name is linked too, and may be this one before its restart.
+  virtual void peer_succeeds(const PeerInfo& peer, PeerId before) noexcept = 0;
   /// The link ended. What the peer serves is gone; its subscriptions stay, and their sinks count on while it is away.
   virtual void peer_lost(const PeerInfo& peer, const Error& why) noexcept = 0;
   /// It was away for too long, or came back as `successor`: nothing is kept of it.
@@ -80,8 +82,9 @@ class Host {
   virtual std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept = 0;
   /// A subscription of theirs does not take a topic of ours, whose type does not agree.
   virtual void schema_refused(PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept = 0;
-  /// From here on messages of the topic are for this subscription of ours.
-  virtual void subscription_joined(PeerId peer, const FarTopic& topic, std::uint32_t id) noexcept = 0;
+  /// From here on messages of the topic are for this subscription of ours; those behind the number `at` that have passed
+  /// already were too: it joined over a connection that was lost before this could be told.
+  virtual void subscription_joined(PeerId peer, const FarTopic& topic, std::uint32_t id, std::uint64_t at) noexcept = 0;
   /// Takes over one reference. Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at
   /// a multiple of 16 and is not verified yet.
   virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, const Arrival& how) noexcept = 0;

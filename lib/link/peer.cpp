@@ -51,9 +51,9 @@ void Peer::pump() noexcept {
       FarTopicSink& sink = *next->second;
       const auto after = std::next(next);
       const std::uint64_t up_to = after == waiting.end() ? UINT64_MAX : after->first;
-      const std::size_t before = sink.waiting();
+      const std::uint64_t before = sink.first_ordinal();
       const bool all = sink.pump(*this, up_to);
-      moved |= sink.waiting() != before;
+      moved |= sink.is_empty() || sink.first_ordinal() != before;
       if (all && moved) break;  // the order has changed: begin anew
       if (!outgoing_.has_room(1)) return;
       if (moved) break;
@@ -117,7 +117,8 @@ void Peer::subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint
   FarSubscription& one = *found->second;
   // Positions only grow; more than was sent is never taken.
   const std::uint32_t news = messages - static_cast<std::uint32_t>(one.taken_messages);
-  if (news <= one.sent_messages - one.taken_messages) one.taken_messages += news;
+  if (news <= UINT32_MAX / 2)
+    one.taken_messages += std::min<std::uint64_t>(news, one.sent_messages - one.taken_messages);
   if (bytes > one.taken_bytes) one.taken_bytes = std::min(bytes, one.sent_bytes);
   pump();
   if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
@@ -196,6 +197,7 @@ void Peer::end(const Error& why, DropReason reason) noexcept {
       remote->peer = nullptr;
       // Nothing waits for a peer that is away.
       for (const auto& [name, sink] : remote->topics) sink->drop_waiting(reason);
+      for (const auto& [id, subscription] : remote->subscriptions) subscription->waits = false;
     }
     given = outgoing_.given_bytes();
     for (auto& [request, asker] : asked) {

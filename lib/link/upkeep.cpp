@@ -158,23 +158,21 @@ std::shared_ptr<Remote> Links::too_many_away() const noexcept {
   return away > away_max ? first : nullptr;
 }
 
-/// A bus of the same name came while this one was not known to be lost yet: it was restarted.
+/// A bus of the same name came while this one was not known to be lost yet: it was restarted, and does not come back.
 void Links::replaced(const Peer& peer) noexcept {
   std::shared_ptr<Remote> gone;
-  PeerInfo successor;
   {
     const std::lock_guard lock{mutex_};
     const auto remote = remotes_.find(peer.info.incarnation);
     if (stopped_ || remote == remotes_.end() || remote->second->away_since == Instant::never()) return;
-    for (const auto& other : connections_) {
-      if (other->phase != Phase::up || other->serial < peer.serial || other->info.name != peer.info.name) continue;
-      gone = remote->second;
-      successor = other->info;
-      remotes_.erase(remote);
-      break;
-    }
+    const bool has_successor = std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) {
+      return other->phase == Phase::up && other->serial > peer.serial && other->info.name == peer.info.name;
+    });
+    if (!has_successor) return;
+    gone = remote->second;
+    remotes_.erase(remote);
   }
-  if (gone) forget(gone, &successor);
+  forget(gone, nullptr);
 }
 
 /// Ends what is kept of a remote that is away. It stays in the list, if it is there, for the numbers it has given.

@@ -17,20 +17,20 @@ class Conflation {
   /// Where the message of this topic waits; null when there is none.
   wire::Envelope** find(const wire::Name* topic) noexcept {
     const auto found = by_topic_.find(topic);
-    return found == by_topic_.end() ? nullptr : &*found->second;
+    return found == by_topic_.end() ? nullptr : &found->second->envelope;
   }
   /// Puts the waiting message of the topic last and exchanges it; returns the older one.
   wire::Envelope* replace(wire::Envelope* newer) noexcept {
     const auto at = by_topic_.find(newer->name)->second;
-    wire::Envelope* older = *at;
-    *at = newer;
+    wire::Envelope* older = at->envelope;
+    *at = {newer, ++turns_};
     order_.splice(order_.end(), order_, at);
     return older;
   }
   /// False without memory.
   bool append(wire::Envelope* envelope) noexcept {
     try {
-      order_.push_back(envelope);
+      order_.push_back({envelope, ++turns_});
       try {
         by_topic_[envelope->name] = std::prev(order_.end());
         return true;
@@ -43,16 +43,24 @@ class Conflation {
   }
   wire::Envelope* pop() noexcept {
     if (order_.empty()) return nullptr;
-    wire::Envelope* envelope = order_.front();
+    wire::Envelope* envelope = order_.front().envelope;
     by_topic_.erase(envelope->name);
     order_.pop_front();
     return envelope;
   }
   [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+  /// Where the next message will stand; and whether all that stood before such a place have left or were replaced.
+  [[nodiscard]] std::uint64_t next_turn() const noexcept { return turns_ + 1; }
+  [[nodiscard]] bool has_passed(std::uint64_t turn) const noexcept { return order_.empty() || order_.front().turn >= turn; }
 
  private:
-  std::list<wire::Envelope*> order_;
-  std::unordered_map<const wire::Name*, std::list<wire::Envelope*>::iterator> by_topic_;
+  struct Entry {
+    wire::Envelope* envelope;
+    std::uint64_t turn;  ///< rises along the list
+  };
+  std::list<Entry> order_;
+  std::uint64_t turns_ = 0;
+  std::unordered_map<const wire::Name*, std::list<Entry>::iterator> by_topic_;
 };
 
 }  // namespace midplane::inline v0::mailbox

@@ -36,12 +36,12 @@ Lane* Mailbox::open_lane(const void* sender) noexcept {
   const std::lock_guard lock{mutex_};
   Lane* unused = nullptr;
   for (const auto& lane : lanes_) {
-    if (lane->uses_ == 0) {
-      unused = lane.get();
-    } else if (lane->sender_ == sender) {
+    // One that the sender had before may still hold messages of it: it goes on behind them.
+    if (lane->sender_ == sender) {
       ++lane->uses_;
       return lane.get();
     }
+    if (lane->uses_ == 0) unused = lane.get();
   }
   if (!unused) {
     auto lane = Lane::make(admission_, lanes_.size() + 1);
@@ -92,10 +92,12 @@ void Mailbox::put_retained(wire::Envelope* envelope) noexcept {
 }
 
 bool Mailbox::put_event(wire::Envelope* envelope, const void* sender) noexcept {
-  const std::lock_guard lock{mutex_};
+  // The consumer's flag is for the conflated messages; a plain consumer holds nobody up by it.
+  const std::scoped_lock lock{mutex_, consumer_};
   First first{{envelope, false}};
+  if (sender && queue_.overflow == Overflow::latest) first.at = conflation_.next_turn();
   for (const auto& lane : lanes_) {
-    if (!sender || lane->uses_ == 0 || lane->sender_ != sender) continue;
+    if (!sender || lane->sender_ != sender || first.at != 0) continue;
     first.lane = lane.get();
     first.at = lane->filled();
   }
@@ -115,7 +117,7 @@ bool Mailbox::put_event(wire::Envelope* envelope, const void* sender) noexcept {
 
 bool Mailbox::take_first(Taken& taken) noexcept {
   const std::lock_guard lock{mutex_};
-  const auto ripe = std::find_if(first_.begin(), first_.end(), [](const First& one) { return one.is_ripe(); });
+  const auto ripe = std::find_if(first_.begin(), first_.end(), [this](const First& one) { return is_ripe(one); });
   if (ripe == first_.end()) return false;
   taken = ripe->taken;
   first_.erase(ripe);

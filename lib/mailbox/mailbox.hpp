@@ -132,13 +132,16 @@ class Mailbox {
   bool evict(Lane& own) noexcept;
   wire::Envelope* take_from_lanes() noexcept;
   bool has_more(Lane& lane) noexcept;
-  /// What goes before the lanes; an event is ripe when its sender's lane has come to `at`.
+  /// What goes before the lanes; an event is ripe when its sender's lane, or the conflated messages, have come to `at`.
   struct First {
     Taken taken;
     const Lane* lane = nullptr;
     std::uint64_t at = 0;
-    [[nodiscard]] bool is_ripe() const noexcept { return !lane || lane->position() >= at; }
   };
+  [[nodiscard]] bool is_ripe(const First& first) const noexcept {
+    if (first.lane) return first.lane->position() >= first.at;
+    return first.at == 0 || conflation_.has_passed(first.at);
+  }
   bool take_first(Taken& taken) noexcept;
   void adopt_listed() noexcept;
   void put_last(Lane& lane) noexcept;

@@ -178,6 +178,7 @@ struct Bus final : Host {
 
   void peer_up(const PeerInfo& peer) noexcept override { up.push_back(peer); }
   void peer_lost(const PeerInfo&, const Error& why) noexcept override { lost.push_back(why.message()); }
+  void peer_succeeds(const PeerInfo& peer, PeerId) noexcept override { successors.push_back(peer.name); }
   void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept override {
     forgotten.push_back(peer);
     if (successor) successors.push_back(successor->name);
@@ -212,7 +213,7 @@ struct Bus final : Host {
   void schema_refused(PeerId, std::uint32_t id, std::string_view of, const Error& why) noexcept override {
     refused_topics.emplace_back(id, std::string{of} + ": " + why.message());
   }
-  void subscription_joined(PeerId, const FarTopic&, std::uint32_t id) noexcept override { joined.push_back(id); }
+  void subscription_joined(PeerId, const FarTopic&, std::uint32_t id, std::uint64_t) noexcept override { joined.push_back(id); }
   void message_arrived(PeerId, const FarTopic& of, wire::Envelope* message, const Arrival& how) noexcept override {
     aligned = aligned && reinterpret_cast<std::uintptr_t>(message->payload) % 16 == 0;
     types.push_back(of.type.name);

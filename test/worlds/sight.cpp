@@ -86,6 +86,8 @@ void Sight::forget(unsigned host, std::string_view topic, bool is_restart) {
       });
     series.is_open = series.has_offset = false;
     series.gaps.clear();
+    // Who was forgotten and came back joins anew.
+    if (!is_restart) firsts_.erase({record_.life_of(host), key.second});
     series.told_of_restart = series.told_of_restart || is_restart;
   }
 }
@@ -103,6 +105,7 @@ void Sight::gap(const SubscriptionEvent& event, unsigned host) {
     series.is_open = true;
     series.has_life = series.has_offset = false;
     series.first = event.first;
+    series.last = 0;
   } else if (view_.is_plain && event.first > series.last + 1) {
     missing_ += event.first - series.last - 1;
   }

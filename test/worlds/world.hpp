@@ -72,6 +72,7 @@ class World {
   [[nodiscard]] bool is_whole();
   [[nodiscard]] std::string unconfirmed();
   void converge();
+  void empty_links();
   void rest();
   void probe();
   void probe_joiners();

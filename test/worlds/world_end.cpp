@@ -1,4 +1,6 @@
 /// When faults stop: everything comes back, every ledger comes to rest, and what is sent then arrives.
+#include <algorithm>
+
 #include "worlds/world.hpp"
 
 namespace midplane::worlds {
@@ -41,9 +43,22 @@ void World::converge() {
   ground_.trace.note("WHOLE");
 }
 
+/// What waits for slow subscribers of others has left.
+void World::empty_links() {
+  const auto waits = [](Host* host) {
+    for (const SinkStats& sink : host->bus().stats().sinks)
+      if (sink.kind == "link" && sink.waiting != 0) return true;
+    return false;
+  };
+  const Instant until = ground_.clock->now() + 120s;
+  while (ground_.clock->now() < until && std::ranges::any_of(alive(), waits)) step(500ms, true);
+}
+
 void World::rest() {
   // Requests end, kept replies go out, and two heartbeats tell the last numbers.
   for (int i = 0; i < 6; ++i) step(500ms, true);
+  empty_links();
+  for (int i = 0; i < 4; ++i) step(500ms, true);
   for (Host* host : alive()) host->drop_questions();
   step(100ms, true);
   ground_.law.check(Rule::one_outcome, ground_.requests.is_settled(), [] { return std::string{"a request has no outcome at rest"}; });
@@ -57,6 +72,8 @@ void World::probe() {
   for (Host* host : alive())
     for (Writer& writer : host->writers())
       if (const auto stamp = host->publish(writer)) probes.push_back(*stamp);
+  for (int i = 0; i < 4; ++i) step(300ms, true);
+  empty_links();
   for (int i = 0; i < 4; ++i) step(300ms, true);
   for (const Stamp& probe : probes) {
     if (probe.until != 0) continue;
@@ -79,6 +96,8 @@ void World::probe() {
     });
   }
   probe_requests();
+  empty_links();
+  for (int i = 0; i < 4; ++i) step(500ms, true);
   check_rest();
 }
 
