@@ -60,8 +60,10 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   }
   peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
   std::uint32_t data_records = 0;
+  bool is_counted = false;
   while (reader.next(record)) {
     data_records += is_data(record.type) ? 1 : 0;
+    is_counted = is_counted || record.type != RecordType::grant;
     if (record.type == RecordType::refused) {
       const auto why = wire::decode_failure(record.payload);
       const Error cause = why ? *why : Error{ErrorCode::malformed, "the peer refused without saying why"};
@@ -83,7 +85,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
       return drop_connection(peer, {ErrorCode::malformed, "the peer sent a record that is not what its type says"});
     }
   }
-  peer.took(frame.size(), data_records, reader.head().wants_grant);
+  if (is_counted) peer.took(frame.size(), data_records, reader.head().wants_grant);
 }
 
 void Links::drop_connection(Peer& peer, const Error& why) noexcept {

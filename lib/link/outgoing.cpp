@@ -40,15 +40,25 @@ std::size_t Outgoing::frame_limit() const noexcept {
   return std::min(frame_bytes_max, std::max(frame_least_bytes, window.frame_bytes()));
 }
 
-void Outgoing::count(std::size_t bytes, FarTotals* totals, bool is_data) {
-  window.sent(bytes, is_data ? 1 : 0);
+void Outgoing::count(RecordType type, std::size_t bytes, FarTotals* totals, bool is_data) {
+  if (type == RecordType::grant && !open_is_counted_) {
+    open_uncounted_ += bytes;
+    return;
+  }
+  open_is_counted_ = true;
+  window.sent(bytes + std::exchange(open_uncounted_, 0), is_data ? 1 : 0);
   if (!is_data) return;
   open_has_data_ = true;
   if (!runs_.empty() && runs_.back().totals == totals) ++runs_.back().records;
   else runs_.push_back({totals, 1});
 }
 
-Put Outgoing::pack(const wire::Record& record, bool is_data) noexcept {
+void Outgoing::begin_open() noexcept {
+  open_has_data_ = open_is_counted_ = false;
+  open_uncounted_ = 0;
+}
+
+Put Outgoing::pack(const wire::Record& record, FarTotals* totals, bool is_data) {
   if (!is_open()) return Put::gone;
   const std::size_t size = wire::bytes_of(record.type, record.payload.size(), record.meta.size());
   if (size + wire::frame_header_bytes > frame_bytes_max) return Put::too_large;
@@ -56,31 +66,32 @@ Put Outgoing::pack(const wire::Record& record, bool is_data) noexcept {
   if (open_.records() != 0 && (open_.bytes() + size > target || is_alone(record.type))) {
     // Only control comes here with a transport that takes nothing.
     if (closed_bytes_ + open_.bytes() + size > control_bytes_max) return Put::full;
-    close_open(false);
+    close_open();
   }
   const bool is_first = open_.records() == 0;
   if (!open_.add(record)) return Put::no_memory;
-  if (is_alone(record.type)) close_open(true);
-  else if (!is_data) window.sent(size + (is_first ? wire::frame_header_bytes : 0), 0);
+  if (is_alone(record.type)) close_open();
+  else count(record.type, size + (is_first ? wire::frame_header_bytes : 0), totals, is_data);
   return Put::sent;
 }
 
-void Outgoing::close_open(bool is_greeting) noexcept {
+void Outgoing::close_open() noexcept {
   if (open_.records() == 0) return;
-  head.wants_grant = !is_greeting && window.wants_grant(std::exchange(open_has_data_, false));
+  head.wants_grant = wants_grant();
   static_cast<void>(open_.finish(head));
   head.number = static_cast<std::uint16_t>((head.number + 1) & (wire::frame_numbers - 1));
   try {
-    closed_.push_back({open_.detach(), head.wants_grant, is_greeting});
+    closed_.push_back({open_.detach(), head.wants_grant, open_is_counted_});
     closed_bytes_ += closed_.back().frame.size;
   } catch (...) {
     // Without memory for a list entry the frame is lost, and with it the connection.
     gone_ = true;
   }
+  begin_open();
 }
 
 Put Outgoing::control(const wire::Record& record) noexcept {
-  const Put put = pack(record, false);
+  const Put put = pack(record, nullptr, false);
   if (put == Put::sent) flush();
   return put == Put::sent && gone_ ? Put::gone : put;
 }
@@ -91,12 +102,8 @@ bool Outgoing::has_room(std::size_t record_bytes) const noexcept {
 }
 
 Put Outgoing::data(const wire::Record& record, FarTotals* totals) noexcept {
-  const std::size_t size = wire::bytes_of(record.type, record.payload.size(), record.meta.size());
-  const bool is_first = open_.records() == 0;
   try {
-    const Put put = pack(record, true);
-    if (put == Put::sent) count(size + (is_first ? wire::frame_header_bytes : 0), totals, true);
-    return put;
+    return pack(record, totals, true);
   } catch (...) {
     gone_ = true;  // it is packed and can not be accounted for: the link ends, and what it had is counted as lost
     return Put::no_memory;
@@ -125,7 +132,7 @@ bool Outgoing::send_closed() noexcept {
   if (sent == Sent::taken) {
     static_cast<void>(first.frame.memory.release());
     closed_bytes_ -= first.frame.size;
-    if (!first.is_alone) given_bytes_ += first.frame.size;
+    if (first.is_counted) given_bytes_ += first.frame.size;
     if (first.wants_grant) window.leaves(clock_.now());
     closed_.pop_front();
     return true;
@@ -135,15 +142,15 @@ bool Outgoing::send_closed() noexcept {
 }
 
 bool Outgoing::send_open() noexcept {
-  head.wants_grant = window.wants_grant(open_has_data_);
+  head.wants_grant = wants_grant();
   const std::span<const std::byte> bytes = open_.finish(head);
   const bool is_given = bytes.size() >= copied_bytes_max;
   const Sent sent = is_given ? transport_.give(connection_, {open_.memory(), bytes.size()}) : transport_.send(connection_, bytes);
   if (sent == Sent::taken) {
     if (head.wants_grant) window.leaves(clock_.now());
-    given_bytes_ += bytes.size();
+    if (open_is_counted_) given_bytes_ += bytes.size();
     head.number = static_cast<std::uint16_t>((head.number + 1) & (wire::frame_numbers - 1));
-    open_has_data_ = false;
+    begin_open();
     if (is_given) static_cast<void>(open_.detach().memory.release());
     else open_.begin();
     return true;
@@ -178,7 +185,7 @@ bool Outgoing::send_fragment() noexcept try {
   record.payload = next->record.payload.subspan(next->offset, piece);
   record.meta = meta;
   if (meta.empty() || !open_.add(record)) return gone_ = true, false;
-  count(open_.bytes(), is_last ? next->totals : nullptr, next->is_data);
+  count(record.type, open_.bytes(), is_last ? next->totals : nullptr, next->is_data);
   next->offset += piece;
   if (is_last) {
     detail::release(next->owner);

@@ -72,18 +72,20 @@ class Outgoing {
   Window window;
 
  private:
-  Put pack(const wire::Record& record, bool is_data) noexcept;
-  void close_open(bool is_alone) noexcept;
+  Put pack(const wire::Record& record, FarTotals* totals, bool is_data);
+  void close_open() noexcept;
   bool send_open() noexcept;
   bool send_closed() noexcept;
   bool send_fragment() noexcept;
-  void count(std::size_t bytes, FarTotals* totals, bool is_data);
+  void count(wire::RecordType type, std::size_t bytes, FarTotals* totals, bool is_data);
+  [[nodiscard]] bool wants_grant() const noexcept { return open_is_counted_ && window.wants_grant(open_has_data_); }
+  void begin_open() noexcept;
   [[nodiscard]] std::size_t frame_limit() const noexcept;
 
   struct Closed {
     wire::Frame frame;
     bool wants_grant;
-    bool is_alone;  ///< a greeting, which no position counts
+    bool is_counted;  ///< positions count it: neither a greeting nor grants alone
   };
   /// Data records of one name in a row that are not granted yet.
   struct Run {
@@ -96,6 +98,8 @@ class Outgoing {
   Clock& clock_;
   wire::FrameBuilder open_;
   bool open_has_data_ = false;
+  bool open_is_counted_ = false;
+  std::size_t open_uncounted_ = 0;  ///< bytes of grants alone, which count when something else joins them
   std::deque<Closed> closed_;
   std::size_t closed_bytes_ = 0;
   std::uint64_t given_bytes_ = 0;

@@ -36,7 +36,7 @@ class Window {
   [[nodiscard]] std::size_t frame_bytes() const noexcept { return static_cast<std::size_t>(allowed_ / 2); }
   /// Whether a frame should ask for a grant. The peer grants by quarters of the whole window: below that it has to be
   /// asked, and above it now and then, to see whether the link is still as quick. Control alone asks only when it fills
-  /// half of what is allowed: two sides that grant each other's grants would never end.
+  /// half of what is allowed.
   [[nodiscard]] bool wants_grant(bool has_data) const noexcept {
     if (!has_data) return (sent_bytes_ - taken_bytes_) * 2 > allowed_;
     return allowed_ < bytes_max_ || (probe_at_ == 0 && sent_bytes_ - probed_bytes_ >= allowed_ / 4);
