@@ -13,6 +13,14 @@ namespace {
 
 constexpr Duration patience = 30s;
 
+/// Real time goes by; only where that is what a scenario is about.
+void wait_for(Duration duration) {
+  std::mutex mutex;
+  std::condition_variable never_told;
+  std::unique_lock lock{mutex};
+  never_told.wait_until(lock, std::chrono::steady_clock::now() + duration, [] { return false; });
+}
+
 }  // namespace
 
 Setting::Setting(Place place) : place_{place}, clock_{steady_clock()} {
@@ -68,15 +76,11 @@ void Setting::pass(Duration duration) {
     testing::run_through(*loop_, *manual_clock_, duration);
     return;
   }
-  std::promise<void> over;
-  const auto timer = in_->after(duration, [&] { over.set_value(); });
-  over.get_future().wait();
+  wait_for(duration);
 }
 
 bool Setting::wait_until(const std::function<bool()>& holds) {
   const Instant limit = clock_->now() + patience;
-  std::mutex mutex;
-  std::condition_variable never_told;
   while (!holds()) {
     if (clock_->now() > limit) return false;
     if (is_driven()) {
@@ -84,8 +88,7 @@ bool Setting::wait_until(const std::function<bool()>& holds) {
       continue;
     }
     // Counters tell nobody when they change: they are looked at again.
-    std::unique_lock lock{mutex};
-    never_told.wait_for(lock, 1ms);
+    wait_for(1ms);
   }
   return true;
 }
