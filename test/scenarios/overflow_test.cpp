@@ -104,7 +104,8 @@ EVERYWHERE("P4 latest keeps one message per topic; a new topic beyond the bound 
 
 EVERYWHERE("P4 refuse: publish answers full, nobody has taken the message, and trying again makes no duplicates") {
   auto tight = s.in().inbox(flow, with(4, Overflow::refuse)).value();
-  auto plain = s.in().inbox(flow).value();
+  // Of the same size: the roomiest subscription decides how much may wait on the other side of a link.
+  auto plain = s.in().inbox(flow, with(4, Overflow::drop_newest)).value();
   auto publisher = s.out().publisher(flow, {.far_wait = true}).value();
   meet_empty(s, tight, publisher, 2);
   meet_empty(s, plain, publisher, 2);
@@ -204,14 +205,22 @@ FAR("without far_wait a far refuse or block acts as drop_newest, and every messa
     lost += publisher.publish(bytes("x"))->dropped;
     lost_second += second.publish(bytes("x"))->dropped;
   }
+  // Beyond the windows of the two, as many as they hold wait on this side.
+  const auto waits_here = [&](std::string_view topic) {
+    std::uint64_t sum = 0;
+    for (const SinkStats& sink : s.out().stats().sinks) sum += sink.kind == "link" && sink.name == topic ? sink.waiting : 0;
+    return sum;
+  };
   CHECK(s.wait_until([&] {
-    const SinkStats a = refusing.stats(), b = blocking.stats();
-    return a.offered + lost == 50 && b.offered + lost_second == 50;
+    return refusing.stats().offered + waits_here("flow.a") + lost == 50 &&
+           blocking.stats().offered + waits_here("flow.b") + lost_second == 50;
   }));
+  CHECK(waits_here("flow.a") <= 4);
+  CHECK(waits_here("flow.b") <= 4);
   CHECK(refusing.stats().waiting == 4);
   CHECK(blocking.stats().waiting == 4);
-  CHECK(lost + refusing.stats().dropped[DropReason::queue_full_newest] == 46);
-  CHECK(lost_second + blocking.stats().dropped[DropReason::queue_full_newest] == 46);
+  CHECK(lost + waits_here("flow.a") + refusing.stats().dropped[DropReason::queue_full_newest] == 46);
+  CHECK(lost_second + waits_here("flow.b") + blocking.stats().dropped[DropReason::queue_full_newest] == 46);
 }
 
 EVERYWHERE("P4 a slow subscription denies nobody else") {
