@@ -63,15 +63,11 @@ EVERYWHERE("P9 waits that nothing fulfils end timed_out, or closed with their bu
   CHECK(code(publisher.wait_matched(1, 20ms)) == is(ErrorCode::timed_out));
   CHECK(code(client.wait_server(20ms)) == is(ErrorCode::timed_out));
   Seen said;
-  publisher.matched(1, [&](Result<void> r) { said.add("matched " + std::to_string(code(r))); });
   client.server([&](Result<void> r) { said.add("server " + std::to_string(code(r))); });
   CHECK(s.in().close(5s).complete);
   CHECK(s.out().close(5s).complete);
   s.pass(s.is_driven() ? 20ms : 0ms);
-  auto all = said.all();
-  std::sort(all.begin(), all.end());
-  const std::string closed = std::to_string(is(ErrorCode::closed));
-  CHECK(all == std::vector<std::string>{"matched " + closed, "server " + closed});
+  CHECK(said.all() == std::vector<std::string>{"server " + std::to_string(is(ErrorCode::closed))});
 }
 
 FAR("P9 a subscription hears in order that it is confirmed, and the bus's events say who came") {

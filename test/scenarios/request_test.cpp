@@ -67,7 +67,7 @@ EVERYWHERE("P12 ok, app_error, handler_failed and abandoned: ran and ended") {
   auto failed = client.request(bytes("fail")).get();
   check_end(failed, ErrorCode::app_error, Fate::failed);
   CHECK(failed.error().app_code() == 9);
-  CHECK(failed.error().detail() == "no such thing");
+  CHECK(failed.error().message().find("no such thing") != std::string::npos);
   check_end(client.request(bytes("throw")).get(), ErrorCode::handler_failed, Fate::failed);
   check_end(client.request(bytes("drop")).get(), ErrorCode::abandoned, Fate::failed);
   CHECK(service.entered == 4);
