@@ -1,5 +1,5 @@
 #pragma once
-/// What the tests of requests, lifetimes and the thin link share: text as payload, a bus in manual time, a task type.
+/// What the tests of requests, lifetimes and links share: text as payload, a bus in manual time, a task type.
 
 #include <doctest/doctest.h>
 

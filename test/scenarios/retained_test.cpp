@@ -1,0 +1,112 @@
+/// Retained values: whoever joins gets the last one first, then everything later.
+#include "setting.hpp"
+
+#include <thread>
+
+using namespace midplane;
+using namespace midplane::test;
+
+namespace {
+
+inline constexpr Topic<Bytes> state{"state.a"};
+inline constexpr Topic<Bytes> tail{"state.b"};
+using Texts = std::vector<std::string>;
+
+/// `text` or `text*` when it was retained.
+auto keep(Seen& seen) {
+  return [&seen](const Message<Bytes>& m) { seen.add(m.retained() ? text(m) + '*' : text(m)); };
+}
+
+/// Takes messages until there are three of them; empty: they did not come.
+std::vector<std::pair<std::uint64_t, bool>> first_three(Inbox<Bytes>& inbox) {
+  std::vector<std::pair<std::uint64_t, bool>> got;
+  while (got.size() < 3) {
+    auto item = inbox.take(10s);
+    if (!item) break;
+    if (const auto* message = std::get_if<Message<Bytes>>(&*item)) got.emplace_back(std::stoull(text(*message)), message->retained());
+  }
+  return got;
+}
+/// The value first and marked, then every later one.
+bool is_unbroken(const std::vector<std::pair<std::uint64_t, bool>>& got) {
+  return got.size() == 3 && got[0].second && !got[1].second && !got[2].second && got[1].first == got[0].first + 1 &&
+         got[2].first == got[0].first + 2;
+}
+
+}  // namespace
+
+EVERYWHERE("a joiner gets the retained value first, marked, then every later message, whenever it joins") {
+  auto publisher = s.out().publisher(state, {.retain = true}).value();
+  for (const char* n : {"1", "2", "3"}) CHECK(publisher.publish(bytes(n)));
+  Seen first, second, wild;
+  auto a = s.in().subscribe(state, keep(first)).value();
+  s.meet(a, publisher);
+  CHECK(s.wait_until([&] { return first.count() == 1; }));
+  CHECK(publisher.publish(bytes("4")));
+  CHECK(s.wait_until([&] { return first.count() == 2; }));
+  auto b = s.in().subscribe(state, keep(second)).value();
+  auto c = s.in().subscribe(Pattern<Bytes>::parse("state.>").value(), keep(wild)).value();
+  s.meet(b, publisher, 3);
+  s.meet(c, publisher, 3);
+  CHECK(publisher.publish(bytes("5")));
+  CHECK(publisher.publish(bytes("6")));
+  CHECK(s.wait_until([&] { return first.count() == 4 && second.count() == 3 && wild.count() == 3; }));
+  s.pass(20ms);
+  CHECK(first.all() == Texts{"3*", "4", "5", "6"});
+  CHECK(second.all() == Texts{"4*", "5", "6"});
+  CHECK(wild.all() == Texts{"4*", "5", "6"});
+}
+
+EVERYWHERE("a wildcard gets the retained value of each topic, and a value goes with its last Publisher") {
+  auto one = s.out().publisher(state, {.retain = true}).value();
+  auto two = std::optional{s.out().publisher(tail, {.retain = true}).value()};
+  CHECK(one.publish(bytes("one")));
+  CHECK(two->publish(bytes("two")));
+  Seen both, rest;
+  auto sub = s.in().subscribe(Pattern<Bytes>::parse("state.*").value(), keep(both)).value();
+  s.meet(sub, one);
+  CHECK(s.wait_until([&] { return both.count() == 2; }));
+  auto got = both.all();
+  std::sort(got.begin(), got.end());
+  CHECK(got == Texts{"one*", "two*"});
+  two.reset();
+  auto later = s.in().subscribe(Pattern<Bytes>::parse("state.*").value(), keep(rest)).value();
+  s.meet(later, one, 2);
+  CHECK(one.publish(bytes("more")));
+  CHECK(s.wait_until([&] { return rest.count() == 2; }));
+  CHECK(rest.all() == Texts{"one*", "more"});
+}
+
+#ifdef MIDPLANE_TEST_ZMQ
+// Not kept yet: with threads a far joiner may get a later message first, and no retained one.
+NOT_KEPT(OverTcp, "joins under full traffic: the value first, then every later message, none twice, none missing") {
+#else
+EVERYWHERE("joins under full traffic: the value first, then every later message, none twice, none missing") {
+#endif
+  auto publisher = s.out().publisher(state, {.retain = true}).value();
+  std::uint64_t number = 0;
+  const auto put = [&] { return publisher.publish(bytes(std::to_string(++number))); };
+  CHECK(put());
+  std::atomic<bool> ending{false};
+  std::optional<std::jthread> traffic;
+  Timer beat;
+  if (s.is_driven()) {
+    beat = s.out().every(100us, [&] { CHECK(put()); });
+  } else {
+    traffic.emplace([&] {
+      while (!ending) static_cast<void>(put());
+    });
+  }
+  const int joins = !s.is_far() ? 10'000 : s.is_driven() ? 10'000 : 300;
+  int wrong = 0;
+  for (int join = 0; join < joins && wrong < 5; ++join) {
+    auto inbox = s.in().inbox(state, {.queue = Queue{.messages = s.is_far() ? 100'000u : 64u}}).value();
+    const auto got = first_three(inbox);
+    if (is_unbroken(got)) continue;
+    ++wrong;
+    for (const auto& [value, retained] : got) MESSAGE("join " << join << ": " << value << std::string{retained ? " retained" : ""});
+  }
+  ending = true;
+  if (traffic) traffic->join();
+  CHECK(wrong == 0);
+}

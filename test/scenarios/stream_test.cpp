@@ -1,0 +1,171 @@
+/// Streamed replies with credits.
+#include "setting.hpp"
+
+using namespace midplane;
+using namespace midplane::test;
+
+namespace {
+
+inline constexpr int window = 64;
+
+/// Sends `count` numbers as fast as credit allows, then ends as it is told.
+struct Source {
+  Source(Setting& s, int items, std::function<void(StreamResponder<Bytes>&)> end)
+      : bus{s.out()}, count{items}, ending{std::move(end)},
+        server{s.out().serve(echo, [this](Request<Bytes> q, StreamResponder<Bytes> a) {
+          q.on_cancel([this] { ++cancelled; });
+          question = std::move(q);
+          responder = std::move(a);
+          pump();
+        }).value()} {}
+  void pump() {
+    while (sent < count) {
+      const int next = sent;
+      ++sent;  // before it leaves: the reader must never know of more
+      auto became = responder.send(bytes(std::to_string(next)));
+      if (became && *became == Streamed::queued) continue;
+      --sent;
+      if (became && *became == Streamed::no_credit) {
+        ++no_credit;
+        // Later, not in here: what may be called at once would nest.
+        responder.writable([this] { retries.push_back(bus.after(1ms, [this] { pump(); })); });
+        return;
+      }
+      gone = true;
+      return;
+    }
+    ending(responder);
+    ended = true;
+  }
+  Bus& bus;
+  const int count;
+  std::vector<Timer> retries;
+  std::function<void(StreamResponder<Bytes>&)> ending;
+  std::atomic<int> sent{0}, no_credit{0}, cancelled{0};
+  std::atomic<bool> gone{false}, ended{false};
+  Request<Bytes> question;
+  StreamResponder<Bytes> responder;
+  Server server;
+};
+
+}  // namespace
+
+EVERYWHERE("10000 items reach a slow reader in order, never more than 64 under way; the server sees no_credit, then writable") {
+  Source source{s, 10'000, [](auto& a) { CHECK(a.finish()); }};
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("go"));
+  REQUIRE(s.wait_until([&] { return source.no_credit > 0 && source.sent == window; }));
+  int read = 0, ahead_max = 0;
+  while (true) {
+    auto item = stream.next(30s);
+    REQUIRE(item);
+    if (!item->has_value()) break;
+    REQUIRE(text(**item) == std::to_string(read));
+    ++read;
+    // One more is counted while it is being tried.
+    ahead_max = std::max(ahead_max, source.sent - read);
+  }
+  CHECK(read == 10'000);
+  CHECK(ahead_max <= window + 1);
+  CHECK(source.no_credit > 1);
+  CHECK(s.wait_until([&] { return source.ended.load(); }));
+  CHECK(source.cancelled == 0);
+}
+
+EVERYWHERE("a reader that drops its stream early ends it: the server is told, and a send answers gone") {
+  Source source{s, 1'000'000, [](auto&) {}};
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  {
+    auto stream = client.open(bytes("go"));
+    for (int i = 0; i < 100; ++i) {
+      auto item = stream.next(30s);
+      REQUIRE(item);
+      REQUIRE(item->has_value());
+    }
+  }
+  CHECK(s.wait_until([&] { return source.cancelled == 1; }));
+  CHECK(source.question.cancelled());
+  CHECK(s.wait_until([&] { return source.gone.load(); }));
+  CHECK(source.sent <= 100 + window + 1);
+  CHECK_FALSE(source.ended);
+}
+
+EVERYWHERE("an error at the end of a stream comes behind its items") {
+  Source source{s, 100, [](auto& a) { CHECK(a.fail(4, "broken")); }};
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("go"));
+  for (int i = 0; i < 100; ++i) {
+    auto item = stream.next(30s);
+    REQUIRE(item);
+    REQUIRE(item->has_value());
+    CHECK(text(**item) == std::to_string(i));
+  }
+  auto end = stream.next(30s);
+  REQUIRE_FALSE(end);
+  CHECK(code(end) == is(ErrorCode::app_error));
+  CHECK(end.error().app_code() == 4);
+  CHECK(end.error().fate() == Fate::failed);
+}
+
+EVERYWHERE("a stream that its server drops ends abandoned, one of no items ends well") {
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  {
+    Source dropping{s, 3, [](auto& a) { StreamResponder<Bytes>{std::move(a)}; }};
+    REQUIRE(client.wait_server(30s));
+    auto stream = client.open(bytes("go"));
+    for (int i = 0; i < 3; ++i) REQUIRE(stream.next(30s));
+    auto end = stream.next(30s);
+    REQUIRE_FALSE(end);
+    CHECK(code(end) == is(ErrorCode::abandoned));
+  }
+  // The one before has to be gone before the next one is the only one.
+  REQUIRE(s.wait_until([&] { return code(client.request(bytes("q"), {.timeout = 5ms}).get()) == is(ErrorCode::no_server); }));
+  Source empty{s, 0, [](auto& a) { CHECK(a.finish()); }};
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("go"));
+  auto end = stream.next(30s);
+  REQUIRE(end);
+  CHECK_FALSE(end->has_value());
+}
+
+EVERYWHERE("a stream that nobody ends is timed_out at its deadline") {
+  Source source{s, 3, [](auto&) {}};
+  auto client = s.in().client(echo, {.timeout = 300ms}).value();
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("go"));
+  for (int i = 0; i < 3; ++i) {
+    auto item = stream.next(30s);
+    REQUIRE(item);
+    REQUIRE(item->has_value());
+  }
+  auto end = stream.next(30s);
+  REQUIRE_FALSE(end);
+  CHECK(code(end) == is(ErrorCode::timed_out));
+  CHECK(end.error().fate() == Fate::maybe_executed);
+}
+
+EVERYWHERE("a coroutine reads a stream to its end") {
+  Source source{s, 500, [](auto& a) { CHECK(a.finish()); }};
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  std::atomic<int> read{0}, ended{-1};
+  auto body = [&]() -> Task<int> {
+    auto stream = client.open(bytes("go"));
+    while (true) {
+      auto item = co_await stream.next();
+      if (!item || !item->has_value()) {
+        ended = code(item);
+        co_return 0;
+      }
+      ++read;
+    }
+  };
+  auto task = body();
+  task.start();
+  CHECK(s.wait_until([&] { return ended >= 0 && task.done(); }));
+  CHECK(ended == 0);
+  CHECK(read == 500);
+}
