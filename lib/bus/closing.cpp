@@ -46,6 +46,8 @@ Report BusCore::drain(Duration duration) {
 void BusCore::begin_close() noexcept {
   for (const auto& part : parts()) part->begin_close();
   peers_changed();
+  // Who waits for a match is told that there will be none.
+  topics->for_each([this](route::TopicRoute& route) { route.matched.changed(*executor); });
 }
 
 Report BusCore::close(Duration duration) {

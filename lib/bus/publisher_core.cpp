@@ -167,10 +167,11 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   envelope->unverified = way.type->is_bytes();
   bool reached = false;
   bool admitted = false;
+  std::unique_lock<std::mutex> ordered;
   if (options_.retain) {
-    // Who is offered the message is settled and the value replaced as one; whoever joins after gets it as retained.
-    // Not held while it is offered: that may wait, and run handlers that subscribe.
-    const std::lock_guard ordered{route.ordered()};
+    // Who is offered the message is settled, the value replaced, and it is put on its ways as one: whoever joins after
+    // gets it as retained, and not again. Not held while it is waited for room: that may run handlers that subscribe.
+    ordered = std::unique_lock{route.ordered()};
     reached = way.outlet.refresh_ordered();
     admitted = reached && way.outlet.admit(size);
     if (admitted) route.retain(envelope);
@@ -191,7 +192,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     mailbox::bump(way.published);
     way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
   };
-  if (way.outlet.offer_to_sole(envelope, wakes)) {
+  if (!ordered.owns_lock() && way.outlet.offer_to_sole(envelope, wakes)) {
     count();
     return Published{1, 1, 0, false};
   }
@@ -199,7 +200,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription loses what it is offered",
              "free memory or use shorter queues", {{"topic", route.name()->text}});
   if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
-  const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes, true);
+  const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes, true, ordered.owns_lock() ? &ordered : nullptr);
   if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
   count();
   return Published{offering.sinks, offering.queued, offering.dropped, offering.would_deadlock};

@@ -77,7 +77,7 @@ void FarTopicSink::remove(std::uint32_t subscription) noexcept {
 }
 
 bool FarTopicSink::queue_has_room(std::uint64_t bytes) const noexcept {
-  return waiting() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
+  return bounded() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
 }
 
 bool FarTopicSink::has_credit(std::uint64_t bytes) const noexcept {
@@ -136,13 +136,16 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
   }
   if (wire::bytes_of(wire::RecordType::message, envelope.size, UINT16_MAX) > peer->message_bytes_max())
     return lost(DropReason::too_large);
-  const Overflow policy = overflow();
-  if (policy == Overflow::latest) {
-    while (waiting() != 0) drop_first(DropReason::conflated);
-  } else if (policy == Overflow::drop_oldest) {
-    while (waiting() != 0 && !queue_has_room(envelope.size)) drop_first(DropReason::queue_full_oldest);
+  // A joiner's value is not bounded: there is one per subscription.
+  if (only == 0) {
+    const Overflow policy = overflow();
+    if (policy == Overflow::latest) {
+      while (bounded() != 0) drop_first(DropReason::conflated);
+    } else if (policy == Overflow::drop_oldest) {
+      while (bounded() != 0 && !queue_has_room(envelope.size)) drop_first(DropReason::queue_full_oldest);
+    }
+    if (!queue_has_room(envelope.size)) return lost(DropReason::queue_full_newest);
   }
-  if (!queue_has_room(envelope.size)) return lost(DropReason::queue_full_newest);
   if (!wait_in_queue(&envelope, number_, fields)) return lost(DropReason::no_memory);
   // What waits may only wait for one slow subscriber of another topic.
   peer->pump();
@@ -165,7 +168,8 @@ bool FarTopicSink::wait_in_queue(wire::Envelope* envelope, std::uint64_t number,
   }
   remote_->ordinal = ordinal;
   if (envelope) {
-    waiting_bytes_ += envelope->size;
+    if (fields.subscription != 0) ++retained_waiting_;
+    else waiting_bytes_ += envelope->size;
     detail::acquire(envelope);
   } else {
     ++joins_waiting_;
@@ -179,26 +183,31 @@ bool FarTopicSink::wait_in_queue(wire::Envelope* envelope, std::uint64_t number,
 void FarTopicSink::pop_first() noexcept {
   Waiting& first = waiting_.front();
   auto node = remote_->waiting.extract({first.ordinal, this});
-  if (first.envelope) {
-    waiting_bytes_ -= first.envelope->size;
-    detail::release(first.envelope);
-  } else {
-    --joins_waiting_;
-  }
+  let_go(first);
   waiting_.pop_front();
   if (waiting_.empty() || node.empty()) return;
   node.value().first = waiting_.front().ordinal;
   remote_->waiting.insert(std::move(node));
 }
 
-/// The first message that waits is lost. Who joined before it joins now: nothing is left that came before.
-void FarTopicSink::drop_first(DropReason reason) noexcept {
-  while (!waiting_.front().envelope) {
-    if (remote_->peer) send_join(*remote_->peer, waiting_.front().only);
-    pop_first();
+void FarTopicSink::let_go(const Waiting& one) noexcept {
+  if (!one.envelope) {
+    --joins_waiting_;
+    return;
   }
+  if (one.only != 0) --retained_waiting_;
+  else waiting_bytes_ -= one.envelope->size;
+  detail::release(one.envelope);
+}
+
+/// The first message for all that waits is lost; what is for one joiner stays where it is.
+void FarTopicSink::drop_first(DropReason reason) noexcept {
+  const auto first = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [](const Waiting& one) { return one.envelope && one.only == 0; });
   totals_->drop(reason);
-  pop_first();
+  if (first == waiting_.begin()) return pop_first();
+  let_go(*first);
+  waiting_.erase(first);
 }
 
 /// A large message of this topic is still leaving in pieces.
@@ -222,8 +231,10 @@ void FarTopicSink::send_join(Peer& peer, std::uint32_t subscription) noexcept tr
 }
 
 void FarTopicSink::drop_waiting(DropReason reason) noexcept {
-  while (waiting() != 0) drop_first(reason);
-  while (!waiting_.empty()) pop_first();
+  while (!waiting_.empty()) {
+    if (waiting_.front().envelope) totals_->drop(reason);
+    pop_first();
+  }
 }
 
 Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept {
@@ -275,7 +286,8 @@ bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
     }
     fields.subscription = first.only;
     if (fields.remaining_ns == 0) {
-      drop_first(DropReason::expired);
+      totals_->drop(DropReason::expired);
+      pop_first();
       continue;
     }
     if (!can_pack(peer, envelope.size)) return false;
@@ -291,7 +303,8 @@ bool FarTopicSink::pump(Peer& peer, std::uint64_t up_to) noexcept {
     } else if (put == Put::gone) {
       return false;
     } else {
-      drop_first(reason_of(put));
+      totals_->drop(reason_of(put));
+      pop_first();
     }
   }
   return true;
@@ -339,7 +352,7 @@ void FarTopicSink::wait_for_room(Duration nap) noexcept {
   {
     const std::lock_guard lock{remote_->flag};
     remote_->room_wanted = true;
-    if (!remote_->peer || waiting() <= messages_max_ / 2) return remote_->room.cancel();
+    if (!remote_->peer || bounded() <= messages_max_ / 2) return remote_->room.cancel();
   }
   remote_->room.wait(key, base::steady_now() + nap);
 }

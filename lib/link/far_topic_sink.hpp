@@ -58,6 +58,7 @@ class FarTopicSink final : public wire::TopicSink {
     std::uint32_t only;        ///< the one subscription it is for; 0: all
     wire::Body meta;           ///< groups, as they were chosen; else empty
   };
+  [[nodiscard]] std::size_t bounded() const noexcept { return waiting() - retained_waiting_; }
   [[nodiscard]] bool queue_has_room(std::uint64_t bytes) const noexcept;
   [[nodiscard]] bool has_credit(std::uint64_t bytes) const noexcept;
   wire::Offer offer_locked(wire::Envelope& envelope, std::span<const std::string_view> groups, std::uint32_t only,
@@ -67,6 +68,7 @@ class FarTopicSink final : public wire::TopicSink {
   void spend(std::uint64_t bytes, std::uint32_t only) noexcept;
   bool wait_in_queue(wire::Envelope* envelope, std::uint64_t number, wire::MetaFields fields) noexcept;
   void pop_first() noexcept;
+  void let_go(const Waiting& one) noexcept;
   void drop_first(DropReason reason) noexcept;
   [[nodiscard]] bool holds_large(const Peer& peer) const noexcept;
   void send_join(Peer& peer, std::uint32_t subscription) noexcept;
@@ -88,6 +90,7 @@ class FarTopicSink final : public wire::TopicSink {
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::size_t joins_waiting_ = 0;
+  std::size_t retained_waiting_ = 0;  ///< of those that wait: for one joiner, beyond the bound
   std::size_t reserved_ = 0;
   std::uint64_t number_ = 0;        ///< of the message offered last
   bool noted_ = false;              ///< listed for the next heartbeat

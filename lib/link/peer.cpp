@@ -77,7 +77,7 @@ bool Peer::may_send_item(const Served& served, std::size_t bytes) const noexcept
 void Peer::collect_writable(std::vector<Function<void()>>& ready) noexcept {
   if (streams_waiting_ == 0) return;
   for (auto& [request, served] : served_) {
-    if (!served.writable || !may_send_item(served, 1)) continue;
+    if (!served.writable || !may_send_item(served, served.wanted_bytes)) continue;
     ready.push_back(std::move(served.writable));
     served.writable = nullptr;
     --streams_waiting_;

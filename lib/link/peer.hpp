@@ -141,6 +141,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     bool cancelled = false;
     std::uint32_t stream_items = 0;
     std::uint64_t sent_items = 0, taken_items = 0;
+    std::size_t wanted_bytes = 1;  ///< of the item that found no credit
     Function<void()> gave_up{};
     Function<void()> writable{};
   };

@@ -84,7 +84,8 @@ wire::ItemSent PeerReturn::item(std::uint64_t correlation, wire::Envelope* item)
                               .meta = meta};
     const std::size_t size = wire::bytes_of(record.type, record.payload.size(), meta.size());
     const bool is_large = out.is_large(size);
-    if (!peer->may_send_item(served, is_large ? 1 : size)) return wire::ItemSent::no_credit;
+    served.wanted_bytes = is_large ? 1 : size;
+    if (!peer->may_send_item(served, served.wanted_bytes)) return wire::ItemSent::no_credit;
     Put put = Put::sent;
     if (is_large) {
       put = out.large({record, {.headers = item->extra ? item->extra->headers : nullptr}, item, nullptr, true});
@@ -105,7 +106,7 @@ void PeerReturn::when_writable(std::uint64_t correlation, Function<void()> ready
     const std::lock_guard lock{peer->remote->flag};
     const auto found = peer->served_.find(correlation);
     if (peer->open_ && found != peer->served_.end() && !found->second.cancelled &&
-        !peer->may_send_item(found->second, 1)) {
+        !peer->may_send_item(found->second, found->second.wanted_bytes)) {
       if (!found->second.writable) ++peer->streams_waiting_;
       found->second.writable = std::move(ready);
       return;

@@ -152,7 +152,8 @@ bool Outlet::reserve_refusing(std::uint32_t size) noexcept {
   return true;
 }
 
-Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted) noexcept {
+Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted,
+                       std::unique_lock<std::mutex>* ordered) noexcept {
   Offering offering;
   const std::uint32_t size = envelope->size;
   if (!admitted && !admit(size)) {
@@ -177,6 +178,7 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
   for (Way& way : ways_) {
     if (!way.blocks || !way.is_plain) offer_far(way, *envelope, far, true);
   }
+  if (ordered) ordered->unlock();
   if (any_blocking_) {
     Duration longest{0};
     for (const Mouth& mouth : mouths_) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <span>
 #include <string>
@@ -110,7 +111,9 @@ class Outlet {
   Offering deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
   /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
-  Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false) noexcept;
+  /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.
+  Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false,
+                 std::unique_lock<std::mutex>* ordered = nullptr) noexcept;
   /// The short way of `offer`, for a topic with one plain subscription that has room. False: nothing was done.
   bool offer_to_sole(wire::Envelope* envelope, Wakes& wakes) noexcept {
     if (!sole_ || !sole_->lane->reserve(envelope->size)) return false;

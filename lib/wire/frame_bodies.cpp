@@ -254,6 +254,9 @@ std::optional<Error> decode_failure(std::span<const std::byte> body) noexcept {
     const Fate fate = from.fate() <= static_cast<std::uint8_t>(Fate::maybe_executed) ? Fate{from.fate()} : Fate::maybe_executed;
     std::string detail = copied(from.text());
     const std::string more = copied(from.detail());
+    // Its text is the handler's own: near and far alike.
+    if (code == ErrorCode::app_error)
+      return Error{code, fate, "the server answered with an error of its own"}.with(more).with_app_code(from.app_code());
     if (!detail.empty() && !more.empty()) detail.append(": ");
     detail.append(more);
     return Error{code, fate, "the other side answered"}.with(detail).with_app_code(from.app_code());
