@@ -155,21 +155,25 @@ int demo(const Options& options) {
     std::cout << "watching this machine for " << options.seconds << " s: an agent in this process, one behind "
               << stopped->endpoint << ", one behind " << killed->endpoint << "\n" << std::endl;
 
+  const auto failed = [&far](const char* what, const Error& error) {
+    std::cerr << as_table((*far)->timeline());
+    return trouble(what, error);
+  };
   LogRead read;
   wait_until(end - 2 * part);
-  if (auto done = read_log(**far, "stopped", tail_lines, read); !done) return trouble("the log can not be read", done.error());
-  if (auto done = stop_and_continue(**far, *stopped); !done) return trouble("the stopped agent", done.error());
+  if (auto done = read_log(**far, "stopped", tail_lines, read); !done) return failed("the log can not be read", done.error());
+  if (auto done = stop_and_continue(**far, *stopped); !done) return failed("the stopped agent", done.error());
   wait_until(end - part);
   if (auto done = kill_and_restart(**far, *killed, logs, options.interval_ms, read); !done)
-    return trouble("the killed agent", done.error());
+    return failed("the killed agent", done.error());
   wait_until(end);
 
   const auto asked = (*far)->ask("stopped");
   const auto json = (*far)->last_as_json(".memory");
   auto results = (*near)->settle({"inside"}, 2s);
-  if (!results) return trouble("the agent in this process does not tell its counters", results.error());
+  if (!results) return failed("the agent in this process does not tell its counters", results.error());
   const auto outside = (*far)->settle({"killed", "stopped"}, 2s);
-  if (!outside) return trouble("the agents do not tell what they published", outside.error());
+  if (!outside) return failed("the agents do not tell what they published", outside.error());
   results->insert(results->end(), outside->begin(), outside->end());
   // Five topics of four runs: one of the agents was started twice.
   const bool adds_up = results->size() == 20 && std::all_of(results->begin(), results->end(), [](const TopicResult& result) {
