@@ -33,7 +33,7 @@ Result<std::unique_ptr<Agent>> Agent::start(midplane::Bus& bus, std::string name
   return agent;
 }
 
-Agent::~Agent() { timer_ = midplane::Timer{}; }
+Agent::~Agent() { timer_ = tail_timer_ = midplane::Timer{}; }
 
 Result<void> Agent::open(midplane::Duration interval) {
   if (!log_path_.empty()) {
@@ -70,6 +70,10 @@ Result<void> Agent::open(midplane::Duration interval) {
     if (!step) return step;
   }
   timer_ = bus_.every(interval, [this] { publish_all(); });
+  tail_timer_ = bus_.every(std::chrono::milliseconds{10}, [this] {
+    const std::lock_guard lock{mutex_};
+    std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
+  });
   return midplane::ok();
 }
 
@@ -80,7 +84,6 @@ void Agent::publish_all() {
   publish_network();
   publish_disk();
   publish_top();
-  std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
 }
 
 /// Ids count what somebody was offered. One that is in the log was published; the one after the last line may be too.
@@ -109,7 +112,6 @@ CountersT Agent::counters() {
   CountersT counters;
   counters.host = name_;
   counters.run = run_;
-  std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
   counters.tails = static_cast<std::uint32_t>(tails_.size());
   for (const auto& [topic, sent] : sent_) {
     auto entry = std::make_unique<TopicCountersT>();

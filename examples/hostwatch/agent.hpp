@@ -58,7 +58,7 @@ class Agent {
   midplane::Publisher<DiskSample> disk_;
   midplane::Publisher<TopSample> top_;
   midplane::Server find_server_, detail_server_, counters_server_, log_server_;
-  midplane::Timer timer_;
+  midplane::Timer timer_, tail_timer_;
 };
 
 }  // namespace hostwatch

@@ -39,10 +39,8 @@ bool Tail::go_on() {
       waiting_ = true;
       lock.unlock();  // `writable` may call at once
       out_.writable([self = shared_from_this()] {
-        self->mutex_.lock();
-        self->waiting_ = false;
-        self->mutex_.unlock();
-        self->go_on();
+        const std::lock_guard relock{self->mutex_};
+        self->waiting_ = false;  // the next `go_on` sends; from here it could call itself again and again
       });
       return true;
     }

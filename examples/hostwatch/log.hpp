@@ -25,7 +25,7 @@ class Log {
   std::ofstream file_;
 };
 
-/// One reader of a log. Any thread; never waits.
+/// One reader of a log. Any thread; never waits. Its owner calls `go_on` every now and then, as the file may have grown.
 class Tail : public std::enable_shared_from_this<Tail> {
  public:
   Tail(const std::string& path, midplane::Request<LogQuery> asked, midplane::StreamResponder<LogLine> out);
