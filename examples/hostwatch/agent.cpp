@@ -33,7 +33,10 @@ Result<std::unique_ptr<Agent>> Agent::start(midplane::Bus& bus, std::string name
   return agent;
 }
 
-Agent::~Agent() { timer_ = tail_timer_ = midplane::Timer{}; }
+Agent::~Agent() {
+  timer_ = midplane::Timer{};
+  tail_timer_ = midplane::Timer{};
+}
 
 Result<void> Agent::open(midplane::Duration interval) {
   if (!log_path_.empty()) {
