@@ -34,8 +34,15 @@ Result<std::unique_ptr<Agent>> Agent::start(midplane::Bus& bus, std::string name
 }
 
 Agent::~Agent() {
-  timer_ = midplane::Timer{};
-  tail_timer_ = midplane::Timer{};
+  const std::lock_guard lock{gate_->mutex};
+  gate_->open = false;
+}
+
+midplane::Timer Agent::every(midplane::Duration period, void (Agent::*work)()) {
+  return bus_.every(period, [this, work, gate = gate_] {
+    const std::lock_guard lock{gate->mutex};
+    if (gate->open) (this->*work)();
+  });
 }
 
 Result<void> Agent::open(midplane::Duration interval) {
@@ -72,12 +79,14 @@ Result<void> Agent::open(midplane::Duration interval) {
   for (const auto& step : steps) {
     if (!step) return step;
   }
-  timer_ = bus_.every(interval, [this] { publish_all(); });
-  tail_timer_ = bus_.every(std::chrono::milliseconds{10}, [this] {
-    const std::lock_guard lock{mutex_};
-    std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
-  });
+  timer_ = every(interval, &Agent::publish_all);
+  tail_timer_ = every(std::chrono::milliseconds{10}, &Agent::follow_tails);
   return midplane::ok();
+}
+
+void Agent::follow_tails() {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
 }
 
 void Agent::publish_all() {

@@ -58,6 +58,14 @@ class Agent {
   midplane::Publisher<DiskSample> disk_;
   midplane::Publisher<TopSample> top_;
   midplane::Server find_server_, detail_server_, counters_server_, log_server_;
+  /// Dropping a timer does not wait for its handler; this does.
+  struct Gate {
+    std::mutex mutex;
+    bool open = true;
+  };
+  midplane::Timer every(midplane::Duration period, void (Agent::*work)());
+  void follow_tails();
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   midplane::Timer timer_, tail_timer_;
 };
 
