@@ -130,7 +130,7 @@ std::string as_json(const LogRead& read) {
 
 int demo(const Options& options) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{options.seconds};
-  const auto part = std::chrono::seconds{options.seconds} / 3;
+  const auto part = std::chrono::milliseconds{std::chrono::seconds{options.seconds}} / 3;
   // One agent and one watcher on one bus: the topics never leave the process.
   auto inside = Bus::open({.name = "inside"});
   if (!inside) return trouble("no bus", inside.error());
