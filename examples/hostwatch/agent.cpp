@@ -1,5 +1,7 @@
 #include "agent.hpp"
 
+#include <cstdio>
+
 namespace hostwatch {
 
 using midplane::Result;
@@ -24,15 +26,29 @@ ProcessT to_table(const proc::Process& from) {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(midplane::Bus& bus, std::string name, midplane::Duration interval) {
-  std::unique_ptr<Agent> agent{new Agent{bus, std::move(name)}};
+Result<std::unique_ptr<Agent>> Agent::start(midplane::Bus& bus, std::string name, midplane::Duration interval,
+                                            std::string log) {
+  std::unique_ptr<Agent> agent{new Agent{bus, std::move(name), std::move(log)}};
   if (auto opened = agent->open(interval); !opened) return opened.error();
   return agent;
 }
 
-Agent::~Agent() { timer_ = midplane::Timer{}; }
+Agent::~Agent() {
+  const std::lock_guard lock{gate_->mutex};
+  gate_->open = false;
+}
+
+midplane::Timer Agent::every(midplane::Duration period, void (Agent::*work)()) {
+  return bus_.every(period, [this, work, gate = gate_] {
+    const std::lock_guard lock{gate->mutex};
+    if (gate->open) (this->*work)();
+  });
+}
 
 Result<void> Agent::open(midplane::Duration interval) {
+  if (!log_path_.empty()) {
+    if (auto opened = keep(Log::open(log_path_), log_); !opened) return opened;
+  }
   const midplane::PublisherOptions stamped{.stamp = true};
   const auto publisher = [&](auto topic, auto& in) -> Result<void> {
     if (!topic) return topic.error();
@@ -54,12 +70,23 @@ Result<void> Agent::open(midplane::Duration interval) {
              [this](const midplane::Request<ProcessDetailQuery>& asked) { return detail(asked->pid()); }, detail_server_),
       server(host_watch::counters(name_), [this](const midplane::Request<CountersQuery>&) { return counters(); },
              counters_server_),
+      server(host_watch::log(name_),
+             [this](midplane::Request<LogQuery> asked, midplane::StreamResponder<LogLine> out) {
+               tail(std::move(asked), std::move(out));
+             },
+             log_server_),
   };
   for (const auto& step : steps) {
     if (!step) return step;
   }
-  timer_ = bus_.every(interval, [this] { publish_all(); });
+  timer_ = every(interval, &Agent::publish_all);
+  tail_timer_ = every(std::chrono::milliseconds{10}, &Agent::follow_tails);
   return midplane::ok();
+}
+
+void Agent::follow_tails() {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(tails_, [](const auto& tail) { return !tail->go_on(); });
 }
 
 void Agent::publish_all() {
@@ -71,18 +98,24 @@ void Agent::publish_all() {
   publish_top();
 }
 
-/// Ids count from the first message that somebody was offered.
+/// Ids count what somebody was offered. One that is in the log was published; the one after the last line may be too.
 template <class T, class Build>
 void Agent::publish(midplane::Publisher<T>& to, const char* kind, Build&& build) {
-  Sent& sent = sent_[std::string{"host."} + name_ + "." + kind];
+  const std::string topic = "host." + name_ + "." + kind;
+  Sent& sent = sent_[topic];
   typename T::NativeTableType sample;
-  sample.id = sent.next_id;
+  sample.id = sent.last_id + 1;
   build(sample);
   const auto published = to.publish(sample);
   if (!published || published->sinks == 0) return;
-  if (sent.first_id == 0) sent.first_id = sent.next_id;
-  sent.last_id = sent.next_id++;
+  ++sent.last_id;
   sent.offered += published->sinks;
+  if (!log_) return;
+  char line[512];
+  const double at = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  std::snprintf(line, sizeof line, "at=%.3f run=%s topic=%s id=%llu", at, run_.c_str(), topic.c_str(),
+                static_cast<unsigned long long>(sent.last_id));
+  log_->write(line);
 }
 
 CountersT Agent::counters() {
@@ -90,6 +123,8 @@ CountersT Agent::counters() {
   const midplane::Stats stats = bus_.stats();
   CountersT counters;
   counters.host = name_;
+  counters.run = run_;
+  counters.tails = static_cast<std::uint32_t>(tails_.size());
   for (const auto& [topic, sent] : sent_) {
     auto entry = std::make_unique<TopicCountersT>();
     entry->topic = topic;
@@ -97,8 +132,8 @@ CountersT Agent::counters() {
       if (known.name == topic) entry->type = known.type;
     }
     entry->offered = sent.offered;
-    entry->published = sent.next_id - 1;
-    entry->first_id = sent.first_id;
+    entry->published = sent.last_id;
+    entry->first_id = sent.last_id ? 1 : 0;
     entry->last_id = sent.last_id;
     for (const auto& sink : stats.sinks) {
       if (sink.kind != "link" || sink.name != topic) continue;
@@ -115,6 +150,16 @@ CountersT Agent::counters() {
     counters.topics.push_back(std::move(entry));
   }
   return counters;
+}
+
+void Agent::tail(midplane::Request<LogQuery> asked, midplane::StreamResponder<LogLine> out) {
+  if (!log_) {
+    static_cast<void>(out.fail(static_cast<std::int32_t>(Failure::no_log), "this agent writes no log; start it with --log FILE"));
+    return;
+  }
+  const auto tail = std::make_shared<Tail>(log_path_, std::move(asked), std::move(out));
+  const std::lock_guard lock{mutex_};
+  if (tail->go_on()) tails_.push_back(tail);
 }
 
 Result<ProcessListT> Agent::find(const ProcessQuery& query) {

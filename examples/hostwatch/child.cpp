@@ -1,6 +1,7 @@
 #include "child.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +50,13 @@ Result<Child> Child::start(std::vector<std::string> arguments) {
 Child::Child(Child&& other) noexcept
     : pid_{std::exchange(other.pid_, 0)}, in_{std::exchange(other.in_, -1)}, out_{std::exchange(other.out_, -1)} {}
 
+Child& Child::operator=(Child&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(in_, other.in_);
+  std::swap(out_, other.out_);
+  return *this;
+}
+
 Child::~Child() {
   if (pid_ > 0) end();
 }
@@ -64,6 +72,7 @@ Result<std::string> Child::read_line() {
 }
 
 int Child::end() {
+  signal(SIGCONT);  // a stopped one would never end
   close(std::exchange(in_, -1));
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
@@ -71,6 +80,13 @@ int Child::end() {
   pid_ = 0;
   close(std::exchange(out_, -1));
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void Child::signal(int number) const { ::kill(pid_, number); }
+
+void Child::kill() {
+  signal(SIGKILL);
+  end();
 }
 
 }  // namespace hostwatch

@@ -57,11 +57,18 @@ std::int64_t wall_clock_ns() {
 
 }  // namespace
 
+std::string host_of(std::string_view topic) {
+  const auto begin = topic.find('.') + 1;
+  return std::string{topic.substr(begin, topic.find('.', begin) - begin)};
+}
+
 Result<std::unique_ptr<Watcher>> Watcher::start(midplane::Bus& bus, std::string path) {
   std::unique_ptr<Watcher> watcher{new Watcher{bus, std::move(path)}};
   auto pattern = midplane::Pattern<Bytes>::parse("host.*.>");
   if (!pattern) return pattern.error();
-  auto subscription = bus.subscribe(*pattern, [self = watcher.get()](const Message<Bytes>& message) { self->note(message); });
+  auto subscription = bus.subscribe(
+      *pattern, [self = watcher.get()](const Message<Bytes>& message) { self->note(message); },
+      {.on_event = [self = watcher.get()](const midplane::SubscriptionEvent& event) { self->happened(event); }});
   if (!subscription) return subscription.error();
   watcher->subscription_ = std::move(*subscription);
   return watcher;
@@ -73,53 +80,127 @@ void Watcher::note(const Message<Bytes>& message) {
   const auto id = kind->id(message.bytes());
   if (!id) return;
   const double late_us = static_cast<double>(wall_clock_ns() - message.sent_at()) / 1000.0;
+  const std::string topic{message.topic()};
   const std::lock_guard lock{mutex_};
-  ledgers_[std::string{message.topic()}].note(*id, late_us);
-  last_[std::string{message.topic()}] = message;
+  ledgers_[{topic, run_of(topic)}].note(*id, message.sequence(), late_us);
+  last_[topic] = message;
+  if (away_.erase(host_of(topic)) != 0) add_locked({.host = host_of(topic), .what = "recovered", .detail = "messages again"});
+}
+
+/// Events come in order with the messages: what arrives after incarnation_changed is of the next run.
+void Watcher::happened(const midplane::SubscriptionEvent& event) {
+  const std::string host = event.peer.starts_with("agent-") ? event.peer.substr(6) : event.peer;
+  Moment moment{.host = host, .what = std::string{midplane::name_of(event.kind)}, .detail = event.detail,
+                .first = event.first, .last = event.last};
+  const std::lock_guard lock{mutex_};
+  if (event.kind == midplane::EventKind::peer_lost) away_.insert(host);
+  if (event.kind == midplane::EventKind::incarnation_changed) {
+    ++restarts_[host];
+    moment.detail = "run " + std::to_string(restarts_[host] + 1);
+  }
+  if (event.kind == midplane::EventKind::gap) {
+    ledgers_[{event.topic, run_of(event.topic)}].gap(event.first, event.last);
+    moment.detail = event.topic;
+  }
+  add_locked(std::move(moment));
+}
+
+unsigned Watcher::runs(const std::string& host) const {
+  const std::lock_guard lock{mutex_};
+  return run_of("host." + host + ".");
+}
+
+unsigned Watcher::run_of(std::string_view topic) const {
+  const auto found = restarts_.find(host_of(topic));
+  return found == restarts_.end() ? 1 : found->second + 1;
+}
+
+void Watcher::add_locked(Moment moment) {
+  moment.at_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  timeline_.push_back(std::move(moment));
+  changed_.notify_all();
+}
+
+void Watcher::add(const std::string& host, std::string what, std::string detail) {
+  const std::lock_guard lock{mutex_};
+  add_locked({.host = host, .what = std::move(what), .detail = std::move(detail)});
+}
+
+std::vector<Moment> Watcher::timeline() const {
+  const std::lock_guard lock{mutex_};
+  return timeline_;
+}
+
+bool Watcher::wait_for(const std::string& host, const std::string& what, int times, midplane::Duration duration) {
+  std::unique_lock lock{mutex_};
+  return changed_.wait_for(lock, duration, [&] {
+    return std::count_if(timeline_.begin(), timeline_.end(),
+                         [&](const Moment& moment) { return moment.host == host && moment.what == what; }) >= times;
+  });
 }
 
 std::vector<TopicResult> Watcher::so_far() const {
   const std::lock_guard lock{mutex_};
   std::vector<TopicResult> results;
-  for (const auto& [topic, ledger] : ledgers_) {
-    TopicResult result;
-    result.topic = topic;
-    result.path = path_;
-    if (const Kind* kind = kind_of(topic)) result.type = kind->type.name;
-    result.delivered = result.offered = ledger.delivered();
-    result.p50_us = ledger.latency_us(0.5);
-    result.p99_us = ledger.latency_us(0.99);
+  for (const auto& [key, ledger] : ledgers_) {
+    TopicResult result = result_of(key.first, key.second);
+    result.delivered = result.offered = ledger.latencies_us().size();
     results.push_back(std::move(result));
   }
   return results;
 }
 
-Result<std::vector<TopicResult>> Watcher::settle(const std::string& host, midplane::Duration duration) {
-  auto service = host_watch::counters(host);
-  if (!service) return service.error();
-  auto client = bus_.client(*service, {.timeout = duration});
-  if (!client) return client.error();
-  const auto counted = client->request(CountersQueryT{}).get();
-  if (!counted) return counted.error();
-  static_cast<void>(bus_.drain(duration));
-  std::vector<TopicResult> results = so_far();
-  const std::lock_guard lock{mutex_};
-  for (const auto* topic : all_of((*counted)->topics())) {
-    const auto found = std::find_if(results.begin(), results.end(),
-                                    [topic](const TopicResult& result) { return result.topic == topic->topic()->str(); });
-    TopicResult& result = found != results.end() ? *found : results.emplace_back();
-    const Ledger& ledger = ledgers_[topic->topic()->str()];
-    result.topic = topic->topic()->str();
-    result.path = path_;
-    if (topic->type()) result.type = topic->type()->str();
-    result.offered = topic->first_id() ? topic->last_id() - topic->first_id() + 1 : 0;
-    // What was published after the counters were read is not theirs to explain.
-    result.delivered = ledger.delivered_between(topic->first_id(), topic->last_id());
-    result.missing = ledger.missing(topic->first_id(), topic->last_id());
-    result.duplicates = ledger.duplicates();
-    for (const auto* drop : all_of(topic->dropped())) result.lost[drop->reason()->str()] += drop->count();
+TopicResult Watcher::result_of(const std::string& topic, unsigned run) const {
+  TopicResult result;
+  result.topic = topic;
+  result.run = run;
+  result.path = path_;
+  if (const Kind* kind = kind_of(topic)) result.type = kind->type.name;
+  const auto found = ledgers_.find({topic, run});
+  if (found != ledgers_.end()) result.latencies_us = found->second.latencies_us();
+  return result;
+}
+
+Result<std::vector<TopicResult>> Watcher::settle(const std::vector<std::string>& hosts, midplane::Duration duration) {
+  std::map<Key, std::uint64_t> last_ids;  // of each run, as its agent or its log says
+  for (const std::string& host : hosts) {
+    const auto counted = counters(host, duration);
+    if (!counted) return counted.error();
+    const unsigned run = runs(host);
+    if (run > 1) {
+      auto log = logged(host);
+      if (!log) return log.error();
+      last_ids.merge(*log);
+    }
+    for (const auto* topic : all_of((*counted)->topics()))
+      last_ids[{topic->topic()->str(), run}] = topic->last_id();
   }
-  // A subscription to a pattern has one queue for all its topics: its losses are explained by their sum.
+  static_cast<void>(bus_.drain(duration));
+  std::vector<TopicResult> results;
+  const std::lock_guard lock{mutex_};
+  for (const auto& [key, last_id] : last_ids) {
+    const auto& [topic, run] = key;
+    const Ledger& ledger = ledgers_[key];
+    TopicResult& result = results.emplace_back(result_of(topic, run));
+    // A run that was killed may have published one more than it could log.
+    const bool killed = run < run_of(topic);
+    const std::uint64_t last = killed ? std::max(last_id, ledger.last()) : last_id;
+    // What was published after the counters were read is not theirs to explain.
+    result.offered = last;
+    result.delivered = ledger.delivered_between(1, last);
+    result.missing = ledger.missing(1, last);
+    result.duplicates = ledger.duplicates() + ledger.delivered_in_gaps();
+    if (const auto count = ledger.missing_in_gaps(1, last)) result.lost["gap"] = count;
+    // After its last sign nobody can say more than this: it was in the process that died.
+    if (const auto count = ledger.missing(ledger.last() + 1, last) - ledger.missing_in_gaps(ledger.last() + 1, last); killed && count)
+      result.lost["killed"] = count;
+  }
+  explain_own_losses(results);
+  return results;
+}
+
+/// A subscription to a pattern has one queue for all its topics: its losses are explained by their sum.
+void Watcher::explain_own_losses(std::vector<TopicResult>& results) const {
   const midplane::SinkStats own = subscription_.stats();
   for (std::size_t i = 0; i < midplane::drop_reasons; ++i) {
     std::uint64_t left = own.dropped.by_reason[i];
@@ -131,7 +212,43 @@ Result<std::vector<TopicResult>> Watcher::settle(const std::string& host, midpla
       left -= here;
     }
   }
-  return results;
+}
+
+Result<Message<Counters>> Watcher::counters(const std::string& host, midplane::Duration duration) {
+  auto service = host_watch::counters(host);
+  if (!service) return service.error();
+  auto client = bus_.client(*service, {.timeout = duration});
+  if (!client) return client.error();
+  return client->request(CountersQueryT{}).get();
+}
+
+Result<Watcher::LogStream> Watcher::open_log(const std::string& host, std::uint32_t last, bool follow) {
+  auto service = host_watch::log(host);
+  if (!service) return service.error();
+  auto client = bus_.client(*service);
+  if (!client) return client.error();
+  LogQueryT query;
+  query.last = last;
+  query.follow = follow;
+  return client->open(query, {.timeout = follow ? std::chrono::hours{24} : std::chrono::seconds{10}});
+}
+
+Result<std::map<Watcher::Key, std::uint64_t>> Watcher::logged(const std::string& host) {
+  auto lines = open_log(host, UINT32_MAX, false);
+  if (!lines) return lines.error();
+  std::map<Key, std::uint64_t> last_ids;
+  std::vector<std::string> runs;
+  while (true) {
+    auto line = lines->next(std::chrono::seconds{5});
+    if (!line) return line.error();
+    if (!*line) return last_ids;
+    char run[64], topic[256];
+    unsigned long long id = 0;
+    if (std::sscanf((**line)->text()->c_str(), "at=%*s run=%63s topic=%255s id=%llu", run, topic, &id) != 3) continue;
+    auto found = std::find(runs.begin(), runs.end(), run);
+    if (found == runs.end()) found = runs.insert(runs.end(), run);
+    last_ids[{topic, static_cast<unsigned>(found - runs.begin()) + 1}] = id;
+  }
 }
 
 Result<std::string> Watcher::ask(const std::string& host) {
