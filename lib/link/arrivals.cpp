@@ -47,8 +47,10 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
     return drop_connection(peer, Error{ErrorCode::malformed, "the peer sent a broken frame"}.with(name_of(fault)));
   }
   wire::Record record;
-  if (phase != Phase::greeting &&
-      (reader.head().epoch != peer.head().epoch || reader.head().incarnation != peer.info.incarnation))
+  // The dialling side has drawn the epoch; the listening side learns it, and the incarnation, with the hello.
+  const bool knows_epoch = phase != Phase::greeting || peer.info.dialled;
+  if ((knows_epoch && reader.head().epoch != peer.head().epoch) ||
+      (phase != Phase::greeting && reader.head().incarnation != peer.info.incarnation))
     return raise(counters_.foreign_frames);
   const auto ahead = static_cast<std::uint16_t>((reader.head().number - peer.next_frame) & (wire::frame_numbers - 1));
   if (ahead >= wire::frame_numbers / 2) return raise(counters_.repeated_frames);

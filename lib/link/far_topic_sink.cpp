@@ -220,6 +220,7 @@ void FarTopicSink::send_join(Peer& peer, std::uint32_t subscription) noexcept tr
   const auto known = remote_->subscriptions.find(subscription);
   if (known == remote_->subscriptions.end()) return;
   add(known->second);
+  peer.tell_schema(type_, known->second->body.type);
   if (named_on_ == peer.serial || peer.name_topic(*this, number_ + 1))
     peer.send_locked({.type = wire::RecordType::joined,
                       .name = name_,

@@ -32,10 +32,6 @@ void Links::say_hello(Peer& peer) noexcept {
 
 void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& first) noexcept try {
   const wire::Incarnation theirs = reader.head().incarnation;
-  if (peer.info.dialled && reader.head().epoch != peer.head().epoch) {
-    counters_.foreign_frames.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
   {
     const std::lock_guard lock{mutex_};
     peer.info.incarnation = theirs;
@@ -53,12 +49,15 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   {
     const std::lock_guard lock{mutex_};
     peer.info.name = printable(hello->bus);
-    if (hello->frame_bytes_max != 0)
+    if (hello->frame_bytes_max >= frame_bytes_least)
       peer.outgoing().frame_bytes_max = std::min<std::size_t>(peer.outgoing().frame_bytes_max, hello->frame_bytes_max);
     peer.outgoing().window.set_bounds(hello->window_bytes, hello->window_records);
     if (!peer.info.dialled) peer.set_epoch(reader.head().epoch);
   }
   if (theirs == options_.incarnation) return refuse(peer, self_error);
+  if (hello->frame_bytes_max != 0 && hello->frame_bytes_max < frame_bytes_least)
+    return refuse(peer, Error{ErrorCode::too_large, "the peer takes only frames that are too small to talk"}.with(
+                            std::to_string(hello->frame_bytes_max) + " bytes, at least " + std::to_string(frame_bytes_least)));
   if (std::max(options_.version_min, hello->version_min) > std::min(options_.version_max, hello->version_max)) {
     const auto range = [](int from, int to) { return std::to_string(from) + " to " + std::to_string(to); };
     return refuse(peer, Error{ErrorCode::version_mismatch, "no wire version that both buses speak"}.with(

@@ -22,6 +22,8 @@ inline constexpr std::size_t away_max = 1024;
 inline constexpr int heartbeats_to_loss = 3;
 /// A refusal is on its way this long before the connection is ended by the side that refuses.
 inline constexpr Duration refusal_linger = std::chrono::milliseconds{500};
+/// A peer must take frames of this size: the largest Meta with the headers, and a little payload.
+inline constexpr std::size_t frame_bytes_least = wire::frame_overhead_max + 256;
 /// Control that waits for one peer: replies to 1024 requests of a peer that does not read must end somewhere.
 inline constexpr std::size_t control_bytes_max = std::size_t{64} << 20;
 

@@ -229,15 +229,6 @@ Result<std::uint32_t> Peer::assign(wire::NameBody given) noexcept {
 
 bool Peer::name_topic(FarTopicSink& sink, std::uint64_t next) noexcept try {
   const TypeInfo& type = sink.type_;
-  // Who subscribes with another type gets the schema with the name, and can judge at once.
-  const bool differs = std::any_of(sink.subscriptions_.begin(), sink.subscriptions_.end(), [&type](const auto& one) {
-    return one->body.type.fingerprint != 0 && one->body.type.fingerprint != type.fingerprint;
-  });
-  if (differs && type.fingerprint != 0 && schemas_told_.insert(type.fingerprint).second) {
-    send_locked({.type = wire::RecordType::schema,
-                 .mark = type.fingerprint,
-                 .payload = type.bfbs});
-  }
   offered_since_heartbeat_.reserve(remote->topics.size() + 1);
   const auto id = assign({0, false, sink.topic_, {std::string{type.name}, type.fingerprint}, next, remote->series});
   if (!id) return false;
@@ -246,6 +237,12 @@ bool Peer::name_topic(FarTopicSink& sink, std::uint64_t next) noexcept try {
   return true;
 } catch (...) {
   return false;
+}
+
+void Peer::tell_schema(const TypeInfo& ours, const wire::FarType& theirs) {
+  if (ours.fingerprint == 0 || theirs.fingerprint == 0 || ours.fingerprint == theirs.fingerprint) return;
+  if (schemas_told_.insert(ours.fingerprint).second)
+    send_locked({.type = wire::RecordType::schema, .mark = ours.fingerprint, .payload = ours.bfbs});
 }
 
 void Peer::name_again(FarTopicSink& sink) noexcept {

@@ -71,6 +71,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   [[nodiscard]] std::size_t message_bytes_max() const noexcept { return outgoing_.frame_bytes_max - wire::frame_overhead_max; }
   /// Gives the topic its small id on this connection; `next`: the number of its next message.
   bool name_topic(FarTopicSink& sink, std::uint64_t next) noexcept;
+  /// Who subscribes with another type gets our schema, once, and can judge.
+  void tell_schema(const TypeInfo& ours, const wire::FarType& theirs);
   /// After a reconnect: the number of its next message tells what was missed.
   void name_again(FarTopicSink& sink) noexcept;
   /// Lists it for the next heartbeat.

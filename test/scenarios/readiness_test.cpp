@@ -87,3 +87,12 @@ FAR("P9 a subscription hears in order that it is confirmed, and the bus's events
   CHECK(s.out_events().count("peer_up in") == 1);
   CHECK(s.in_events().count("confirmed news out") == 1);
 }
+
+EVERYWHERE("P9 a wait for matched that nothing fulfils ends closed with its bus, as a callback too") {
+  auto publisher = s.out().publisher(news).value();
+  std::optional<int> said;
+  publisher.matched(1, [&](Result<void> r) { said = code(r); });
+  CHECK(s.out().close(5s).complete);
+  s.pass(20ms);
+  CHECK(said == is(ErrorCode::closed));
+}

@@ -278,3 +278,12 @@ EVERYWHERE("coroutines await replies, and many requests under way at once each g
   CHECK(s.wait_until([&] { return ended >= 0 && task.done(); }));
   CHECK(ended == 0);
 }
+
+EVERYWHERE("P12 the text of an app_error is its detail, near and far alike") {
+  auto server = s.out().serve(echo, [](Request<Bytes>, Responder<Bytes> a) { CHECK(a.fail(7, "no such thing")); }).value();
+  auto client = s.in().client(echo).value();
+  REQUIRE(client.wait_server(30s));
+  auto reply = client.request(bytes("q")).get();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().detail() == "no such thing");
+}

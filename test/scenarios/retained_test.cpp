@@ -79,7 +79,7 @@ EVERYWHERE("a wildcard gets the retained value of each topic, and a value goes w
 
 #ifdef MIDPLANE_TEST_ZMQ
 // Not kept yet: with threads a far joiner may get a later message first, and no retained one.
-NOT_KEPT(OverTcp, "joins under full traffic: the value first, then every later message, none twice, none missing") {
+FAR("joins under full traffic: the value first, then every later message, none twice, none missing") {
 #else
 EVERYWHERE("joins under full traffic: the value first, then every later message, none twice, none missing") {
 #endif

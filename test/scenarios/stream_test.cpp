@@ -169,3 +169,17 @@ EVERYWHERE("a coroutine reads a stream to its end") {
   CHECK(ended == 0);
   CHECK(read == 500);
 }
+
+EVERYWHERE("after no_credit writable is not called before the next item may be sent") {
+  StreamResponder<Bytes> out;
+  bool entered = false, is_writable = false;
+  auto server = s.out().serve(echo, [&](Request<Bytes>, StreamResponder<Bytes> a) { out = std::move(a), entered = true; }).value();
+  auto client = s.in().client(echo).value();
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("go"));
+  REQUIRE(s.wait_until([&] { return entered; }));
+  while (*out.send(bytes("x")) == Streamed::queued) {
+  }
+  out.writable([&] { is_writable = true; });
+  CHECK((!is_writable || *out.send(bytes("x")) == Streamed::queued));
+}
