@@ -86,7 +86,8 @@ class Connection:
                 return  # a hello is in no position
             if record["type"] not in PAYLOADS or self.is_whole(record):
                 getattr(self, "on_" + record["type"], lambda *_: None)(record, body)
-        self.taken = (self.taken[0] + len(frame), self.taken[1] + sum(r["type"] in ("message", "item") for r in records))
+        data = sum(record["type"] in ("message", "item") for record in records)
+        self.taken = (self.taken[0] + len(frame), self.taken[1] + data)
         if head["wants_grant"] or any((a - b) * 4 >= c for a, b, c in zip(self.taken, self.told, self.window)):
             self.grant()
 

@@ -45,7 +45,9 @@ def read_table(kind, data, at=None):
             return bytes(table.String(at)).decode()
         if kind in STRUCTS:
             return dict(zip(STRUCTS[kind][1], struct.unpack_from(STRUCTS[kind][0], data, at)))
-        return read_table(kind, data, table.Indirect(at)) if kind in TABLES else struct.unpack_from("<" + kind, data, at)[0]
+        if kind in TABLES:
+            return read_table(kind, data, table.Indirect(at))
+        return struct.unpack_from("<" + kind, data, at)[0]
 
     fields = {}
     for index, (name, kind, default) in enumerate(TABLES[kind]):

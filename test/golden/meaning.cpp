@@ -48,7 +48,8 @@ wire::NameBody name_of(const Tree& body) {
           number(body, "next_number"), number(body, "series")};
 }
 wire::SubscribeBody subscribe_of(const Tree& body) {
-  wire::SubscribeBody made{narrow<std::uint32_t>(body, "id"), text(body, "pattern"), type(body, ""), {}, text(body, "group")};
+  wire::SubscribeBody made{
+      narrow<std::uint32_t>(body, "id"), text(body, "pattern"), type(body, ""), {}, text(body, "group")};
   made.queue.messages = number(body, "messages");
   made.queue.bytes = number(body, "bytes");
   made.queue.overflow = narrow<Overflow>(body, "overflow");
@@ -63,7 +64,8 @@ wire::ServeBody serve_of(const Tree& body) {
 }
 std::vector<wire::LastNumberBody> heartbeat_of(const Tree& body) {
   std::vector<wire::LastNumberBody> made;
-  for (const Tree& one : children(body, "last")) made.push_back({narrow<std::uint32_t>(one, "name"), number(one, "number")});
+  for (const Tree& one : children(body, "last"))
+    made.push_back({narrow<std::uint32_t>(one, "name"), number(one, "number")});
   return made;
 }
 wire::LoadReport load_of(const Tree& record) {

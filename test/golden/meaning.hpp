@@ -1,6 +1,6 @@
 #pragma once
-/// From the meaning of a golden frame, as frames.json has it, to bytes and back, with lib/wire. A body has the fields of
-/// its table in wire.fbs; numbers are decimal, or `0x` and hexadecimal in quotes; payloads are hexadecimal.
+/// From the meaning of a golden frame, as frames.json has it, to bytes and back, with lib/wire. A body has the fields
+/// of its table in wire.fbs; numbers are decimal, or `0x` and hexadecimal in quotes; payloads are hexadecimal.
 
 #include <boost/property_tree/ptree.hpp>
 #include <cstddef>

@@ -78,7 +78,8 @@ try:
     peer.until(lambda: len(peer.answers) == 51)
     check(all(peer.answers[request] == reply for request, reply in asked.items()), "50 requests get their replies")
     failure = peer.answers[failing]
-    check((failure["code"], failure["fate"], failure["app_code"], failure["detail"]) == (9, 1, 7, "as you wish"), "a failure brings code, fate, the handler's code and words", failure)
+    check([failure[field] for field in ("code", "fate", "app_code", "detail")] == [9, 1, 7, "as you wish"],
+          "a failure brings code, fate, the handler's code and words", failure)
 
     large = peer.ask("cpp.reverse", b"begin" + bytes(200_000))
     peer.until(lambda: large in peer.answers)

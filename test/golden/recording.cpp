@@ -20,8 +20,12 @@ class Recorder final : public Transport {
  public:
   Recorder(std::string who, std::unique_ptr<Transport> behind) : who_{std::move(who)}, behind_{std::move(behind)} {}
   Result<void> start(TransportContext context) override { return behind_->start(context); }
-  [[nodiscard]] std::span<const std::string> listen_endpoints() const noexcept override { return behind_->listen_endpoints(); }
-  [[nodiscard]] std::span<const std::string> dial_endpoints() const noexcept override { return behind_->dial_endpoints(); }
+  [[nodiscard]] std::span<const std::string> listen_endpoints() const noexcept override {
+    return behind_->listen_endpoints();
+  }
+  [[nodiscard]] std::span<const std::string> dial_endpoints() const noexcept override {
+    return behind_->dial_endpoints();
+  }
   Result<std::string> listen(std::string_view endpoint) override { return behind_->listen(endpoint); }
   Result<void> dial(std::string_view endpoint) override { return behind_->dial(endpoint); }
   Sent send(ConnectionId id, std::span<const std::byte> frame) noexcept override {
@@ -57,8 +61,11 @@ int main() {
   int arrived = 0;
   auto publisher = station.publisher(weather).value();
   auto subscription = display.subscribe(weather, [&](const Message<Bytes>&) { ++arrived; }).value();
-  station.attach(std::make_unique<Recorder>("listening", network.transport("station", {.listen = {"sim://station"}, .peers = {}}))).value();
-  display.attach(std::make_unique<Recorder>("dialling", network.transport("display", {.listen = {}, .peers = {"sim://station"}}))).value();
+  const auto attach = [&](Bus& bus, const char* who, testing::FaultyOptions ends) {
+    bus.attach(std::make_unique<Recorder>(who, network.transport(std::string{bus.name()}, std::move(ends)))).value();
+  };
+  attach(station, "listening", {.listen = {"sim://station"}, .peers = {}});
+  attach(display, "dialling", {.listen = {}, .peers = {"sim://station"}});
   if (!subscription.wait_confirmed(5s)) return 1;
   const std::string words = "rain, 7 degrees";
   if (!publisher.publish(std::as_bytes(std::span{words}))) return 1;

@@ -137,19 +137,20 @@ def annotate(data):
 
 def example(recording):
     lines = subprocess.run([recording], capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
-    out = []
+    seen, out = [], []
     for count, line in enumerate(lines, 1):
         who, data = line.split()[0], bytes.fromhex(line.split()[1])
-        kinds = ", ".join(record["type"] for record in read_frame(data)[1])
-        out += [f"### {count}. The {who} side: {kinds}\n", "```text"] + list(annotate(data)) + ["```\n"]
-    return [record["type"] for line in lines for record in read_frame(bytes.fromhex(line.split()[1]))[1]], "\n".join(out)
+        kinds = [record["type"] for record in read_frame(data)[1]]
+        out += [f"### {count}. The {who} side: {', '.join(kinds)}\n", "```text"] + list(annotate(data)) + ["```\n"]
+        seen += kinds
+    return seen, "\n".join(out)
 
 
 document = pathlib.Path(sys.argv[2])
 text = document.read_text(encoding="utf-8")
 kinds, made = example(sys.argv[1])
-before, there, after = text[:text.index(BEGIN) + len(BEGIN)], text[text.index(BEGIN) + len(BEGIN):text.index(END)], \
-    text[text.index(END):]
+begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+before, there, after = text[:begin], text[begin:end], text[end:]
 if sys.argv[3:] == ["--write"]:
     document.write_text(before + made + after, encoding="utf-8")
     sys.exit(0)
