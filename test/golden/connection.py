@@ -19,9 +19,10 @@ class Lost(Exception):
 
 
 class Connection:
-    def __init__(self, endpoint, bus, window_bytes=4 << 20, window_records=65536):
+    def __init__(self, endpoint, bus, window_bytes=4 << 20, window_records=65536, incarnation=None):
         self.bus, self.window = bus, (window_bytes, window_records)
-        self.incarnation, self.epoch = (secrets.randbits(64), secrets.randbits(64)), secrets.randbits(64)
+        self.incarnation = incarnation or (secrets.randbits(64), secrets.randbits(64))
+        self.epoch = secrets.randbits(64)
         self.next_out = self.next_in = 0             # numbers of frames
         self.sent = self.granted = (0, 0)            # bytes and data records behind our hello
         self.taken = self.told = (0, 0)

@@ -21,15 +21,17 @@ def matches(pattern, topic):
 
 
 class Peer(Connection):
-    def __init__(self, endpoint, bus, **windows):
+    def __init__(self, endpoint, bus, before=None, **windows):
+        """`before`: the same bus over an earlier connection, whose numbers go on."""
         self.ids = {}                                # ours: (is_service, text) -> id
         self.topics = {}                             # ours: text -> number, joined, offered since the last heartbeat
         self.far_names, self.far_subscriptions = [], {}
         self.far_services, self.far_told = set(), False
-        self.subscriptions, self.seen = {}, {}       # seen: text -> next, joined, received, lost
+        self.subscriptions = {}
+        self.seen = before.seen if before else {}    # text -> next, series, joined, received, lost, restarts
         self.services, self.requests, self.answers = {}, 0, {}
         self.beats = 0
-        super().__init__(endpoint, bus, **windows)
+        super().__init__(endpoint, bus, incarnation=before and before.incarnation, **windows)
 
     # Receiving.
     def subscribe(self, pattern, overflow=0, messages=1024, size=8 << 20, group=None):
@@ -49,8 +51,10 @@ class Peer(Connection):
             self.far_names.append(name["text"])  # the ids count from 1
             if name["service"]:
                 continue
-            seen = self.seen.setdefault(name["text"], {"next": name["next_number"], "joined": set(), "received": [],
-                                                       "lost": 0})
+            seen = self.seen.setdefault(name["text"], {"next": name["next_number"], "series": name["series"],
+                                                       "joined": set(), "received": [], "lost": 0, "restarts": 0})
+            if seen["series"] != name["series"]:  # an unknown number is lost
+                seen.update(next=name["next_number"], series=name["series"], restarts=seen["restarts"] + 1)
             self.skip(seen, name["next_number"])
 
     def skip(self, seen, up_to):

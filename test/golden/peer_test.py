@@ -100,10 +100,25 @@ try:
     beats = peer.beats
     peer.until(lambda: peer.beats == beats + 4)
     check(True, "heartbeats alone keep the link for longer than silence would")
+
+    # The same bus over a second connection: what was published meanwhile is told by the names.
+    peer.close()
+    tell("burst 5")
+    other.stdout.readline()
+    back = None
+    while not back:
+        try:
+            back = Peer(address, "python", before=peer)
+        except Lost as refused:
+            if refused.args[0]["code"] != 24:  # duplicate: the other side has not noticed yet that the first one ended
+                raise
+    back.until(lambda: burst["lost"] == 985)
+    check(len(burst["received"]) == 20 and burst["next"] == 1006 and burst["restarts"] == 0,
+          "what was published while it was away is a gap of five after the reconnect", burst["lost"])
     tell("quit")
     said = other.stdout.readline().split()
     check(said == ["closed", "52", "complete"] and other.wait(10) == 0, "the other side closes", said)
-    peer.close()
+    back.close()
 except (Lost, TimeoutError, OSError, ValueError) as error:
     check(False, f"no exception: {type(error).__name__}", error)
 finally:
