@@ -159,7 +159,7 @@ void payloads(const Corpus& corpus) {
   flatbuffers::FlatBufferBuilder small;
   small.Finish(shapes::Shape::Pack(small, &shape));
   corpus.write("fuzz_payload", "empty", std::as_bytes(std::span{small.GetBufferPointer(), small.GetSize()}), 1);
-  shape.side = shapes::Side_sell;
+  shape.side = shapes::Side::sell;
   shape.origin = std::make_unique<shapes::Point>(1.0 / 3, 2.5F, std::uint8_t{7});
   shape.lines.resize(2);
   shape.words = {"a", "\x01\"\\\n\xff\xc3\xa4", ""};
@@ -180,7 +180,7 @@ void payloads(const Corpus& corpus) {
   point.Set(shapes::Point{});
   shape.parts.push_back(point);
   shape.flags = {true, false};
-  shape.sides = {shapes::Side_buy, static_cast<shapes::Side>(9)};
+  shape.sides = {shapes::Side::buy, static_cast<shapes::Side>(9)};
   shape.maybe = 5;
   for (const int mode : {0, 1, 2}) {
     flatbuffers::FlatBufferBuilder builder;
