@@ -15,7 +15,7 @@ using wire::RecordType;
 
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using FrameBytes = std::vector<std::byte>;
 
 /// The other end of a connection, without links of its own.
 struct Attacker final : Inbound {
@@ -28,7 +28,7 @@ struct Attacker final : Inbound {
     head = {.incarnation = {6, incarnation}, .epoch = 5, .number = wire::frame_numbers - 1};
   }
   void greet(std::uint64_t frame_bytes_max = 0) {
-    add_body(RecordType::hello, wire::encode(wire::Hello{"evil", 1, 1, frame_bytes_max, 8, 1'000'000'000, 1 << 20, 1000, 0}));
+    add_body(RecordType::hello, wire::encode(wire::Hello{"evil" + std::to_string(head.incarnation.low), 1, 1, frame_bytes_max, 8, 1'000'000'000, 1 << 20, 1000, 0}));
     send();
   }
   void come(std::uint64_t incarnation = 66) {
@@ -46,15 +46,15 @@ struct Attacker final : Inbound {
   }
   void name(wire::NameBody body) { add_body(RecordType::names, wire::encode(body)); }
   /// The open frame, as `change` leaves it.
-  Bytes frame() {
+  FrameBytes frame() {
     head.number = static_cast<std::uint16_t>((head.number + 1) % wire::frame_numbers);
     const auto bytes = builder.finish(head);
-    Bytes copy{bytes.begin(), bytes.end()};
+    FrameBytes copy{bytes.begin(), bytes.end()};
     builder.begin();
     return copy;
   }
   void send() { send_raw(frame()); }
-  void send_raw(const Bytes& bytes) {
+  void send_raw(const FrameBytes& bytes) {
     if (!is_connected()) return;
     last = bytes;
     CHECK(transport.send(connection, bytes) == Sent::taken);
@@ -79,7 +79,7 @@ struct Attacker final : Inbound {
   wire::FrameHead head{};
   wire::FrameBuilder builder;
   ConnectionId connection{};
-  Bytes last;
+  FrameBytes last;
   std::map<int, std::size_t> records_in;
   std::size_t ups = 0, downs = 0, frames_in = 0;
 };
@@ -114,7 +114,7 @@ struct Siege : World {
   Attacker evil{*this, "mem:victim"};
 };
 
-Bytes noise(std::size_t size, unsigned char with = 0x7f) { return Bytes(size, std::byte{with}); }
+FrameBytes noise(std::size_t size, unsigned char with = 0x7f) { return FrameBytes(size, std::byte{with}); }
 
 }  // namespace
 
@@ -166,9 +166,9 @@ TEST_CASE("nothing is read behind what ended the connection") {
   siege.evil.name({1, false, "t", {"test.Tick", 77}, 1, 1});
   siege.evil.send();
   siege.evil.add({.type = RecordType::hello});
-  const Bytes bad = siege.evil.frame();
+  const FrameBytes bad = siege.evil.frame();
   siege.evil.add({.type = RecordType::message, .name = 1, .number = 1});
-  const Bytes behind = siege.evil.frame();
+  const FrameBytes behind = siege.evil.frame();
   // Both are on their way before the connection can end.
   CHECK(siege.evil.transport.send(siege.evil.connection, bad) == Sent::taken);
   CHECK(siege.evil.transport.send(siege.evil.connection, behind) == Sent::taken);
@@ -194,5 +194,155 @@ TEST_CASE("a flood of subscriptions over many connections has an end") {
   }
   CHECK(siege.evil.records_in[static_cast<int>(RecordType::subscribe_confirmed)] <= 2 * subscriptions_per_peer_max);
   CHECK(siege.evil.records_in[static_cast<int>(RecordType::subscribe_refused)] >= 2 * subscriptions_per_peer_max);
+  siege.exchange();
+}
+
+TEST_CASE("frames cut off, too long, of another version or noise end their connection only") {
+  const std::vector<std::function<void(FrameBytes&)>> harms{
+      [](FrameBytes& f) { f.resize(f.size() / 2); },
+      [](FrameBytes& f) { f.resize(f.size() + 16); },
+      [](FrameBytes& f) { f[8] = std::byte{9}; },
+      [](FrameBytes& f) { f = noise(3); },
+      [](FrameBytes& f) { f.clear(); },
+      [](FrameBytes& f) {
+        // A record that reaches beyond the frame, with a checksum that agrees.
+        f[wire::frame_header_bytes + 6] = std::byte{0xff};
+        repair_checksum(f);
+      },
+  };
+  for (const auto& harm : harms) {
+    Siege siege;
+    siege.evil.come();
+    siege.evil.add({.type = RecordType::grant, .mark = 1});
+    FrameBytes frame = siege.evil.frame();
+    harm(frame);
+    siege.evil.send_raw(frame);
+    CHECK_FALSE(siege.evil.is_connected());
+    std::uint64_t faults = 0;
+    for (const auto& one : siege.counters().frame_faults) faults += one;
+    CHECK(faults == 1);
+    siege.exchange();
+  }
+}
+
+TEST_CASE("a wrong epoch and a repeated frame are counted and ignored") {
+  Siege siege;
+  siege.evil.come();
+  siege.evil.send_raw(FrameBytes{siege.evil.last});
+  CHECK(siege.counters().repeated_frames == 1);
+  siege.evil.head.epoch = 6;
+  siege.evil.add({.type = RecordType::hello});
+  siege.evil.send();
+  CHECK(siege.counters().foreign_frames == 1);
+  CHECK(siege.evil.is_connected());
+  siege.exchange();
+}
+
+TEST_CASE("tables that are deep, dear or no tables end the connection") {
+  wire::ServeBody many;
+  for (int i = 0; i < 80'000; ++i) many.offered.push_back({"s", {}, {}});
+  for (const wire::Body& body : {wire::encode(many), wire::Body(5u << 20, std::byte{4}), wire::Body(64, std::byte{0xff})}) {
+    Siege siege;
+    siege.evil.come();
+    siege.evil.add_body(RecordType::serve, body);
+    siege.evil.send();
+    CHECK(siege.counters().malformed_bodies == 1);
+    CHECK_FALSE(siege.evil.is_connected());
+    siege.exchange();
+  }
+}
+
+TEST_CASE("a greeting that never ends is given up after three heartbeats") {
+  Siege siege;
+  siege.evil.connect();
+  siege.run(2900ms);
+  CHECK(siege.evil.is_connected());
+  siege.run(200ms);
+  CHECK_FALSE(siege.evil.is_connected());
+  siege.exchange();
+}
+
+TEST_CASE("a flood of names ends at its limit") {
+  Siege siege;
+  siege.evil.come();
+  for (std::uint32_t id = 1; id <= names_per_link_max + 1; ++id) {
+    siege.evil.name({id, true, "n" + std::to_string(id), {}});
+    if (id % 512 == 0) siege.evil.send();
+  }
+  CHECK(siege.evil.is_connected());
+  siege.evil.send();
+  CHECK_FALSE(siege.evil.is_connected());
+  CHECK(siege.counters().malformed_bodies == 1);
+  siege.exchange();
+}
+
+TEST_CASE("records that claim 16 MiB and never come whole take no more than one such record a connection") {
+  Siege siege;
+  const std::size_t before = siege.victim.memory->bytes_used();
+  for (std::uint64_t bomb = 0; bomb < 40; ++bomb) {
+    siege.evil.come(100 + bomb);
+    siege.evil.name({1, false, "t", {"test.Tick", 77}, 1, 1});
+    const wire::FragmentBody claimed{std::size_t{16} << 20, 0};
+    const wire::Body meta = wire::encode(wire::MetaFields{.fragment = &claimed});
+    const FrameBytes piece = noise(64);
+    siege.evil.add({.type = RecordType::message, .name = 1, .number = 1, .payload = piece, .meta = meta});
+    siege.evil.send();
+    CHECK(siege.evil.is_connected());
+    CHECK(siege.victim.memory->bytes_used() <= siege.victim.memory->bytes_max());
+    if (bomb % 2 == 0) siege.evil.transport.disconnect(siege.evil.connection);
+    siege.run();
+    siege.exchange();
+  }
+  siege.evil.transport.stop();
+  siege.run(10s);
+  siege.exchange();
+  CHECK(siege.victim.memory->bytes_used() <= before + (std::size_t{1} << 20));
+}
+
+TEST_CASE("grants of more than was sent grant nothing") {
+  Siege siege;
+  siege.evil.come();
+  siege.evil.add_body(RecordType::subscribe, wire::encode(subscription(9, "t")));
+  siege.evil.add({.type = RecordType::grant, .number = UINT32_MAX, .mark = UINT64_MAX});
+  siege.evil.add({.type = RecordType::subscription_grant, .name = 9, .number = UINT32_MAX, .mark = UINT64_MAX});
+  siege.evil.add({.type = RecordType::item_grant, .number = UINT32_MAX, .mark = 1});
+  siege.evil.send();
+  CHECK(siege.evil.is_connected());
+  REQUIRE(siege.victim.sinks.size() == 2);
+  // The evil one never grants: what is on its way to it has an end.
+  std::size_t taken = 0;
+  const AnyMessage message = siege.victim.make(std::string(1000, 'x'));
+  for (int i = 0; i < 10'000; ++i)
+    taken += siege.victim.sinks[1]->offer(*wire::envelope_of(message), {}) == wire::Offer::taken ? 1 : 0;
+  siege.run();
+  CHECK(siege.evil.records_in[static_cast<int>(RecordType::message)] <= 8);
+  siege.exchange();
+}
+
+TEST_CASE("items of a stream beyond its credit end the request, once") {
+  struct Reader final : Asker {
+    std::uint32_t stream_items(std::uint64_t) const noexcept override { return 2; }
+    wire::ItemSent item(std::uint64_t, wire::Envelope* item) noexcept override {
+      if (items == 2) return wire::ItemSent::no_credit;
+      ++items;
+      midplane::detail::release(item);
+      return wire::ItemSent::queued;
+    }
+    int items = 0;
+  };
+  Siege siege;
+  siege.evil.come();
+  auto sink = siege.victim.links->service_sink(siege.victim.up.at(1).id, "ask").value();
+  Reader reader;
+  static_cast<void>(siege.victim.ask(*sink, reader, 1, "stream"));
+  siege.run();
+  for (std::uint32_t number = 1; number <= 5; ++number) siege.evil.add({.type = RecordType::item, .number = number, .mark = 1});
+  siege.evil.add({.type = RecordType::finished, .mark = 1});
+  siege.evil.send();
+  CHECK(reader.items == 2);
+  REQUIRE(reader.failures.size() == 1);
+  CHECK(reader.failures[0].second.code() == ErrorCode::malformed);
+  CHECK(reader.replies.empty());
+  CHECK(siege.counters().stale_replies >= 3);
   siege.exchange();
 }
