@@ -100,6 +100,11 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
     return true;
   }
   const std::uint64_t number = is_retained ? topic->next - 1 : topic->next + ahead;
+  if (!is_retained && (number < topic->next || number == UINT64_MAX)) {
+    // Numbers end where the next one would turn over.
+    if (assembled) detail::release(assembled);
+    return false;
+  }
   skipped(peer, *topic, number);
   wire::Envelope* envelope = fill(peer, record, wire::Kind::message, topic->name, meta, assembled);
   if (!envelope) return skipped(peer, *topic, number + 1), true;
