@@ -46,7 +46,9 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
     return refused(peer, why ? *why : Error{ErrorCode::malformed, "the peer refused without saying why"});
   }
   const auto hello = first.type == wire::RecordType::hello ? wire::decode_hello(first.payload) : std::nullopt;
-  if (!hello || theirs == wire::Incarnation{}) {
+  // Every bus takes frames with room for the largest Meta: in smaller ones a message would be cut into no pieces.
+  const bool has_frames = hello && (hello->frame_bytes_max == 0 || hello->frame_bytes_max >= wire::frame_overhead_max);
+  if (!has_frames || theirs == wire::Incarnation{}) {
     counters_.malformed_bodies.fetch_add(1, std::memory_order_relaxed);
     return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});
   }
