@@ -32,7 +32,8 @@ bool is_data(RecordType type) noexcept { return type == RecordType::message || t
 void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   raise(counters_.frames);
   const Phase phase = peer.phase;
-  if (phase == Phase::refusing || phase == Phase::ended) return;
+  // What follows a broken frame can not be trusted, though the transport may bring it before the end.
+  if (phase == Phase::refusing || phase == Phase::ended || peer.closing) return;
   wire::FrameReader reader;
   const wire::FrameFault fault = reader.open(frame);
   if (fault != wire::FrameFault::none) {
