@@ -200,10 +200,17 @@ void Links::drop_subscription(Peer& peer, std::uint32_t id) noexcept {
 bool Links::subscribe_arrived(Peer& peer, const wire::Record& record) noexcept try {
   const auto wanted = wire::decode_subscribe(record.payload);
   if (!wanted) return false;
+  // With those of earlier connections that it has not told again yet.
+  std::size_t remembered = 0;
+  {
+    const std::lock_guard lock{peer.remote->flag};
+    const auto& all = peer.remote->subscriptions;
+    remembered = all.contains(wanted->id) ? 0 : all.size();
+  }
   Result<void> taken;
   if (!valid(wanted->pattern, true)) {
     taken = Error{ErrorCode::invalid_name, "this is no topic and no pattern"};
-  } else if (peer.far_subscriptions.size() >= subscriptions_per_peer_max) {
+  } else if (peer.far_subscriptions.size() >= subscriptions_per_peer_max || remembered >= 2 * subscriptions_per_peer_max) {
     taken = Error{ErrorCode::too_large, "this peer has all the subscriptions it may have"};
   } else {
     if (!peer.far_subscriptions.insert(wanted->id).second) return false;
