@@ -5,7 +5,6 @@
 #include <new>
 #include <utility>
 
-#include "base/mutant.hpp"
 #include "link/links.hpp"
 #include "link/peer_return.hpp"
 
@@ -95,7 +94,7 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
     if (assembled) detail::release(assembled);
     return false;
   }
-  if (!topic || (ahead > UINT32_MAX / 2 && !is_retained && !base::has_defect(104))) {
+  if (!topic || (ahead > UINT32_MAX / 2 && !is_retained)) {
     raise(topic ? counters_.stale_numbers : counters_.unknown_names);
     if (assembled) detail::release(assembled);
     return true;
