@@ -1,39 +1,96 @@
 #!/usr/bin/python3
 """Runs each libFuzzer target DIR/test/fuzz/fuzz_* for a bounded time; a crash, a leak or a slow input fails.
 
-The corpus stays in DIR/corpus, seeds come from test/fuzz/corpus/TARGET. The last line is `N passed, N failed`.
+The corpus stays in DIR/corpus, seeds come from test/fuzz/corpus/TARGET. For each target the lines of its parser's files
+that were reached are printed. With --mutants each seeded defect of the kind fuzz (scripts/mutants.txt) must be found by
+its target instead. The last line is `N passed, N failed`.
 """
 import glob
+import json
 import os
 import subprocess
 import sys
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GOAL = 90
+PARSERS = {
+    "fuzz_frame": ["lib/wire/frame.cpp"],
+    "fuzz_bodies": ["lib/wire/frame_bodies.cpp"],
+    "fuzz_greeting": ["lib/link/greeting.cpp"],
+    "fuzz_link": ["lib/link/arrivals.cpp", "lib/link/payloads.cpp"],
+    "fuzz_schema": ["lib/schema/" + name + ".cpp" for name in (
+        "bfbs_shape", "soundness", "schema", "fingerprint", "evolution", "enum_evolution", "changes", "verdicts")],
+    "fuzz_payload": ["lib/schema/payload.cpp", "lib/schema/json.cpp", "lib/schema/json_text.cpp"],
+}
 
-def main():
-    build, seconds = sys.argv[1], int(sys.argv[2])
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    targets = sorted(path for path in glob.glob(os.path.join(build, "test", "fuzz", "fuzz_*"))
-                     if os.path.isfile(path) and os.access(path, os.X_OK))
+
+def run(build, target, seconds, corpus, environment):
+    """Exit code and output of one bounded run."""
+    os.makedirs(corpus, exist_ok=True)
+    name = os.path.basename(target)
+    seeds = os.path.join(TOP, "test", "fuzz", "corpus", name)
+    command = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1",
+               f"-artifact_prefix={os.path.join(build, name)}-", corpus] + ([seeds] if os.path.isdir(seeds) else [])
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 120,
+                              env=dict(os.environ, **environment))
+        return done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        return -1, (late.stdout or b"").decode(errors="replace") + "\ndid not end"
+
+
+def coverage(target, profile):
+    """Lines reached of each of the target's parser files, in percent; empty without the tools."""
+    merged = profile + ".data"
+    try:
+        subprocess.run(["llvm-profdata-14", "merge", "-sparse", profile, "-o", merged], check=True, timeout=120)
+        told = subprocess.run(["llvm-cov-14", "export", "-summary-only", target, f"-instr-profile={merged}"], check=True,
+                              timeout=120, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    files = json.loads(told.stdout)["data"][0]["files"]
+    return {parser: one["summary"]["lines"]["percent"] for parser in PARSERS.get(os.path.basename(target), [])
+            for one in files if os.path.normpath(one["filename"]).endswith("/" + parser)}
+
+
+def fuzz(build, targets, seconds):
     passed = failed = 0
     for target in targets:
         name = os.path.basename(target)
-        corpus = os.path.join(build, "corpus", name)
-        os.makedirs(corpus, exist_ok=True)
-        seeds = os.path.join(top, "test", "fuzz", "corpus", name)
-        command = [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1",
-                   f"-artifact_prefix={os.path.join(build, name)}-", corpus] + ([seeds] if os.path.isdir(seeds) else [])
-        try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds + 120)
-            code, output = done.returncode, done.stdout.decode(errors="replace")
-        except subprocess.TimeoutExpired as late:
-            code, output = -1, (late.stdout or b"").decode(errors="replace") + "\ndid not end"
+        profile = os.path.join(build, name + ".profraw")
+        code, output = run(build, target, seconds, os.path.join(build, "corpus", name), {"LLVM_PROFILE_FILE": profile})
         runs = [line.rsplit(":", 1)[1].strip() for line in output.splitlines() if "number_of_executed_units" in line]
         print(f"{'FAIL' if code else '  ok'} {name}: {runs[0] if runs else 'unknown'} inputs", flush=True)
+        for parser, percent in coverage(target, profile).items():
+            print(f"       {percent:5.1f} % of the lines of {parser}{'' if percent >= GOAL else f', below {GOAL}'}", flush=True)
         if code:
             failed += 1
             print("\n".join("  | " + line for line in output.splitlines()[-60:]))
         else:
             passed += 1
+    return passed, failed
+
+
+def mutants(build, targets, seconds):
+    by_name = {os.path.basename(target): target for target in targets}
+    passed = failed = 0
+    with open(os.path.join(TOP, "scripts", "mutants.txt"), encoding="utf-8") as file:
+        rows = [line.split(None, 3) for line in file if line.startswith("fuzz ")]
+    for _, number, name, what in rows:
+        environment = {"MIDPLANE_MUTANT": number, "LLVM_PROFILE_FILE": os.devnull}
+        code, output = run(build, by_name[name], seconds, os.path.join(build, "corpus", f"mutant-{number}"), environment)
+        found = code not in (0, -1) and "SUMMARY: " in output
+        why = [line for line in output.splitlines() if "broken:" in line or line.startswith("SUMMARY: ")]
+        print(f"{'  ok' if found else 'FAIL'} mutant {number} by {name}: {what.strip()}: {why[0] if why else 'not found'}", flush=True)
+        passed, failed = passed + int(found), failed + int(not found)
+    return passed, failed
+
+
+def main():
+    build, seconds = sys.argv[1], int(sys.argv[2])
+    targets = sorted(path for path in glob.glob(os.path.join(build, "test", "fuzz", "fuzz_*"))
+                     if os.path.isfile(path) and os.access(path, os.X_OK))
+    passed, failed = (mutants if "--mutants" in sys.argv else fuzz)(build, targets, seconds)
     if not targets:
         print("skipped: none of the fuzz targets is built (test/fuzz/fuzz_*)")
     print(f"{passed} passed, {failed} failed" + ("" if targets else ", 1 skipped"))

@@ -10,6 +10,7 @@ namespace {
 
 /// Schemas of one peer that are kept to judge by.
 constexpr std::size_t schemas_per_peer_max = 256;
+constexpr std::size_t schema_bytes_per_peer_max = std::size_t{4} << 20;
 
 }  // namespace
 
@@ -17,7 +18,11 @@ void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
 
 void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
   const auto entry = known(peer);
-  if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema::far_schema_bytes_max) return;
+  std::size_t kept = bfbs.size();
+  for (const auto& [known, bytes] : entry->schemas) kept += bytes.size();
+  if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema::far_schema_bytes_max ||
+      kept > schema_bytes_per_peer_max)
+    return;
   entry->schemas.insert_or_assign(fingerprint, std::vector<std::byte>(bfbs.begin(), bfbs.end()));
 } catch (...) {
   // Without it the types do not agree, and that is said.
@@ -96,17 +101,31 @@ void FarSide::schema_refused(link::PeerId peer, std::uint32_t id, std::string_vi
   routes_changed(topic);
 }
 
+/// Null without memory.
+FarSide::Incoming* FarSide::way_in(Known& peer, const link::FarTopic& topic) noexcept try {
+  Incoming& incoming = incoming_of(peer, topic);
+  if (!incoming.outlet) {
+    auto route = bus_.topics->open(topic.name->text);
+    if (!route) return nullptr;
+    incoming.outlet = std::make_unique<route::Outlet>(
+        std::move(route), route::OutletOptions{.sender = peer.lanes.get(), .audience = &incoming.audience});
+  }
+  return &incoming;
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
 void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                               const link::Arrival& how) noexcept {
   const auto entry = known(peer);
-  Incoming& incoming = incoming_of(*entry, topic);
-  if (!incoming.outlet) {
-    if (auto route = bus_.topics->open(topic.name->text))
-      incoming.outlet = std::make_unique<route::Outlet>(
-          std::move(route), route::OutletOptions{.sender = entry->lanes.get(), .audience = &incoming.audience});
+  Incoming* const found = way_in(*entry, topic);
+  if (!found) {
+    gap(peer, topic, message->sequence, message->sequence);
+    return release(message);
   }
+  Incoming& incoming = *found;
   message->retained = how.only != 0;
-  if (!incoming.outlet || !incoming.outlet->refresh()) {
+  if (!incoming.outlet->refresh()) {
     // Nobody can be offered it: that it is missing is all that can be told.
     gap(peer, topic, message->sequence, message->sequence);
     return release(message);
@@ -143,7 +162,7 @@ void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexce
 }
 
 /// Puts a far request into a near server's queue; false when it is full.
-bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept {
+bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept try {
   auto& lane = peer.services[runner];
   if (!lane) {
     lane = runner->open_lane(&peer);
@@ -154,6 +173,8 @@ bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request
   lane->count_offered();
   if (lane->push(request)) runner->list(*lane);
   return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept {

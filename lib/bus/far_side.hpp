@@ -77,6 +77,7 @@ class FarSide final : public link::Host {
     std::shared_ptr<FarCredits> credits;
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
+  Incoming* way_in(Known& peer, const link::FarTopic& topic) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
   /// Who got messages of a peer that is not remembered any more.
   struct Forgotten {

@@ -33,7 +33,8 @@ bool is_data(RecordType type) noexcept { return type == RecordType::message || t
 void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   raise(counters_.frames);
   const Phase phase = peer.phase;
-  if (phase == Phase::refusing || phase == Phase::ended) return;
+  // What follows a broken frame can not be trusted, though the transport may bring it before the end.
+  if (phase == Phase::refusing || phase == Phase::ended || peer.closing) return;
   wire::FrameReader reader;
   const wire::FrameFault fault = reader.open(frame);
   if (fault != wire::FrameFault::none) {
@@ -207,10 +208,17 @@ void Links::drop_subscription(Peer& peer, std::uint32_t id) noexcept {
 bool Links::subscribe_arrived(Peer& peer, const wire::Record& record) noexcept try {
   const auto wanted = wire::decode_subscribe(record.payload);
   if (!wanted) return false;
+  // With those of earlier connections that it has not told again yet.
+  std::size_t remembered = 0;
+  {
+    const std::lock_guard lock{peer.remote->flag};
+    const auto& all = peer.remote->subscriptions;
+    remembered = all.contains(wanted->id) ? 0 : all.size();
+  }
   Result<void> taken;
   if (!valid(wanted->pattern, true)) {
     taken = Error{ErrorCode::invalid_name, "this is no topic and no pattern"};
-  } else if (peer.far_subscriptions.size() >= subscriptions_per_peer_max) {
+  } else if (peer.far_subscriptions.size() >= subscriptions_per_peer_max || remembered >= 2 * subscriptions_per_peer_max) {
     taken = Error{ErrorCode::too_large, "this peer has all the subscriptions it may have"};
   } else {
     if (!peer.far_subscriptions.insert(wanted->id).second) return false;

@@ -89,12 +89,22 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
   // The wire has the low half of the number; what is more than half a turn ahead lies behind.
   const std::uint32_t ahead = topic ? record.number - static_cast<std::uint32_t>(topic->next) : 0;
   const bool is_retained = (record.flags & wire::retained_flag) != 0;
+  if (is_retained && meta.subscription == 0) {
+    // It has no number of its own, so it must not reach those who count numbers.
+    if (assembled) detail::release(assembled);
+    return false;
+  }
   if (!topic || (ahead > UINT32_MAX / 2 && !is_retained)) {
     raise(topic ? counters_.stale_numbers : counters_.unknown_names);
     if (assembled) detail::release(assembled);
     return true;
   }
   const std::uint64_t number = is_retained ? topic->next - 1 : topic->next + ahead;
+  if (!is_retained && (number < topic->next || number == UINT64_MAX)) {
+    // Numbers end where the next one would turn over.
+    if (assembled) detail::release(assembled);
+    return false;
+  }
   skipped(peer, *topic, number);
   wire::Envelope* envelope = fill(peer, record, wire::Kind::message, topic->name, meta, assembled);
   if (!envelope) return skipped(peer, *topic, number + 1), true;

@@ -155,7 +155,7 @@ class WireTransport final : public Transport {
 };
 
 /// Counts what reaches it and answers as told.
-struct Asker final : wire::ReturnAddress {
+struct Asker : wire::ReturnAddress {
   void reply(std::uint64_t correlation, wire::Envelope* reply) noexcept override {
     replies.emplace_back(correlation, std::string{reinterpret_cast<const char*>(reply->payload), reply->size});
     midplane::detail::release(reply);
