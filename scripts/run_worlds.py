@@ -58,12 +58,34 @@ def last_lines(text, count=12):
     return "".join(f"  | {line}\n" for line in text.rstrip().splitlines()[-count:])
 
 
+def find_defect(program, number):
+    """A world that is not sound without the defect proves nothing."""
+    run = run_world(program, number, 1, FIND_WITHIN)
+    if run.rule and not run_world(program, 0, run.seed, 1).kept:
+        run.rule, run.output = "", f"the world of seed {run.seed} is not sound without it"
+    return run
+
+
+def run_portion(program, first, last):
+    """All of these worlds; those of the answer broke a rule, or the last of them did not end well."""
+    broken = []
+    while first <= last:
+        run = run_world(program, 0, first, last + 1 - first, PORTION_SECONDS)
+        if run.kept:
+            break
+        broken.append(run)
+        if not run.rule:
+            break
+        first = run.seed + 1
+    return broken
+
+
 def find_defects(program, pool):
     from run_tests import read_mutants
     passed = failed = 0
     print(f"{'defect':6}  {'seed':>4}  {'seconds':>7}  {'rule broken':26}  what is broken in the library")
     mutants = read_mutants("worlds")
-    runs = pool.map(lambda mutant: run_world(program, mutant[0], 1, FIND_WITHIN), mutants)
+    runs = pool.map(lambda mutant: find_defect(program, mutant[0]), mutants)
     for (number, _, what), run in zip(mutants, runs):
         print(f"{number:6}  {run.seed or '-':>4}  {run.seconds:7.1f}  {run.rule or 'NOT FOUND':26}  {what}", flush=True)
         passed += bool(run.rule)
@@ -77,16 +99,18 @@ def run_sound(program, pool, seeds):
     passed = failed = done = 0
     started = time.monotonic()
     firsts = range(1, seeds + 1, PORTION)
-    runs = pool.map(lambda first: run_world(program, 0, first, min(PORTION, seeds + 1 - first), PORTION_SECONDS), firsts)
+    runs = pool.map(lambda first: run_portion(program, first, min(first + PORTION - 1, seeds)), firsts)
     sound = True
-    for first, run in zip(firsts, runs):
+    broken = 0
+    for first, unsound in zip(firsts, runs):
         done += min(PORTION, seeds + 1 - first)
-        if not run.kept:
-            sound = False
-            print(last_lines(run.output), end="")
+        for run in unsound:
+            sound, broken = False, broken + 1
+            print(last_lines(run.output, 1), end="", flush=True)
         if done % COUNTED == 0 or done == seeds:
             passed, failed, word = passed + sound, failed + (not sound), "ok" if sound else "FAIL"
-            print(f"{done} of {seeds} worlds without a defect, {time.monotonic() - started:.0f} s: {word}", flush=True)
+            print(f"{done} of {seeds} worlds without a defect, {time.monotonic() - started:.0f} s, "
+                  f"{broken} broke a rule: {word}", flush=True)
             sound = True
     return passed, failed
 
