@@ -22,6 +22,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
+from run_worlds import run_world, worlds_program
+
 OUTPUT_LINES_MAX = 60  # of one failed test; the whole log stands in DIR/test-logs
 MUTANTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mutants.txt")
 
@@ -177,10 +179,30 @@ def run_test(test, options, environment=None):
 
 
 def read_mutants(kind):
-    """Lines of mutants.txt: kind, number, name of the meson test, what is broken."""
+    """Lines of mutants.txt: kind, number, name of the meson test or seed of the world, what is broken."""
     with open(MUTANTS, encoding="utf-8") as file:
         rows = [line.split(None, 3) for line in file if line.strip() and not line.startswith("#")]
-    return [(number, test, what.strip()) for row_kind, number, test, what in rows if row_kind == kind]
+    return [(number, where, what.strip()) for row_kind, number, where, what in rows if row_kind == kind]
+
+
+def run_world_mutants(options):
+    """Each defect of the links must break a rule of the world it was found in; without it that world is sound."""
+    program = worlds_program(options.build)
+    sound = {}
+    for number, seed, what in read_mutants("worlds"):
+        outcome = Outcome(f"mutant {number}: {what}")
+        if seed not in sound:
+            sound[seed] = run_world(program, "0", int(seed), 1)
+        got = run_world(program, number, int(seed), 1)
+        outcome.seconds, outcome.output = got.seconds, got.output
+        if not sound[seed].kept:
+            outcome.complaints.append(f"the world of seed {seed} is not sound without it")
+            outcome.output = sound[seed].output
+        elif not got.rule:
+            outcome.complaints.append(f"the world of seed {seed} did not catch it; ./check --worlds looks for another")
+        outcome.failed = len(outcome.complaints)
+        outcome.passed = 1 - outcome.failed
+        yield outcome
 
 
 def run_mutants(kind, tests, options):
@@ -233,7 +255,8 @@ def main():
     parser.add_argument("--only", metavar="SUITE", help="run only this suite")
     parser.add_argument("--without", metavar="SUITE", action="append", default=["soak"])
     parser.add_argument("--live", action="store_true", help="show output while it comes")
-    parser.add_argument("--mutants", metavar="KIND", help="also run the seeded defects of this kind")
+    parser.add_argument("--mutants", metavar="KIND", action="append", default=[],
+                        help="also run the seeded defects of this kind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
 
@@ -260,8 +283,8 @@ def main():
     for test in alone:
         outcomes.append(run_test(test, options))
         show(outcomes[-1], logs)
-    if options.mutants:
-        for outcome in run_mutants(options.mutants, every, options):
+    for kind in options.mutants:
+        for outcome in run_world_mutants(options) if kind == "worlds" else run_mutants(kind, every, options):
             outcomes.append(outcome)
             show(outcome, logs)
 

@@ -7,6 +7,7 @@
 
 #include <midplane/names.hpp>
 
+#include "base/defect.hpp"
 #include "link/links.hpp"
 #include "link/peer_return.hpp"
 
@@ -53,7 +54,8 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   if ((knows_epoch && reader.head().epoch != peer.head().epoch) ||
       (phase != Phase::greeting && reader.head().incarnation != peer.info.incarnation))
     return raise(counters_.foreign_frames);
-  const auto ahead = static_cast<std::uint16_t>((reader.head().number - peer.next_frame) & (wire::frame_numbers - 1));
+  auto ahead = static_cast<std::uint16_t>((reader.head().number - peer.next_frame) & (wire::frame_numbers - 1));
+  if (base::defect(base::Defect::frame_number_unchecked)) ahead = 0;
   if (ahead >= wire::frame_numbers / 2) return raise(counters_.repeated_frames);
   if (ahead != 0) return drop_connection(peer, {ErrorCode::malformed, "frames of the peer are missing"});
   peer.next_frame = static_cast<std::uint16_t>((peer.next_frame + 1) & (wire::frame_numbers - 1));
@@ -159,7 +161,7 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
     FarTopic& topic = place->second;
     peer.far_names.push_back({&topic, name});
     topic.type = one.type;
-    if (!is_new && topic.series != one.series) {
+    if (!is_new && topic.series != one.series && !base::defect(base::Defect::series_ignored)) {
       // Numbering has begun anew: nobody knows what came between.
       topic.series = one.series;
       topic.next = one.next_number;
@@ -196,6 +198,7 @@ bool Links::schema_refused(Peer& peer, const wire::Record& record) noexcept try 
 }
 
 void Links::drop_subscription(Peer& peer, std::uint32_t id) noexcept {
+  if (base::defect(base::Defect::unsubscribe_skipped)) return;
   peer.far_subscriptions.erase(id);
   {
     const std::lock_guard lock{peer.remote->flag};
@@ -294,7 +297,7 @@ void Links::skipped(Peer& peer, FarTopic& topic, std::uint64_t up_to) noexcept {
   if (up_to <= topic.next) return;
   raise(counters_.gaps, up_to - topic.next);
   const std::uint64_t first = std::exchange(topic.next, up_to);
-  host_.gap(peer.info.id, topic, first, up_to - 1);
+  host_.gap(peer.info.id, topic, first, base::defect(base::Defect::gap_off_by_one) ? up_to : up_to - 1);
 }
 
 bool Links::heartbeat_arrived(Peer& peer, const wire::Record& record) noexcept {

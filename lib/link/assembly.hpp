@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "base/mutant.hpp"
+#include "base/defect.hpp"
 #include "wire/envelope.hpp"
 #include "wire/frame.hpp"
 #include "wire/frame_bodies.hpp"
@@ -27,7 +27,7 @@ struct Assembly {
   [[nodiscard]] bool follows(const wire::Record& piece, const wire::FragmentBody& fragment) const noexcept {
     return total != 0 && fragment.total == total && fragment.offset == filled && piece.type == record.type &&
            piece.name == record.name && piece.number == record.number && piece.mark == record.mark &&
-           (piece.payload.size() <= total - filled || base::has_defect(201)) && !piece.payload.empty();
+           (piece.payload.size() <= total - filled || base::defect(base::Defect::piece_too_long)) && !piece.payload.empty();
   }
   void append(std::span<const std::byte> piece) noexcept {
     if (envelope) std::memcpy(const_cast<std::byte*>(envelope->payload) + filled, piece.data(), piece.size());

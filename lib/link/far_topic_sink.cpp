@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/clock.hpp"
+#include "base/defect.hpp"
 
 namespace midplane::inline v0::link {
 namespace {
@@ -35,6 +36,7 @@ DropReason reason_of(Put put) noexcept {
 
 std::int64_t remaining_of(const wire::Extra* extra, Clock& clock) noexcept {
   if (!extra || extra->deadline == Instant::never()) return -1;
+  if (base::defect(base::Defect::deadline_not_reduced)) return extra->deadline.nanoseconds;
   return std::max<std::int64_t>(0, (extra->deadline - clock.now()).count());
 }
 
@@ -120,6 +122,7 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
   FarTotals::raise(totals_->offered);
   // Also what is dropped has a number: the receiver reports it as a gap. A retained message, for one joiner, has none.
   if (only == 0) ++number_;
+  if (!peer && only == 0 && base::defect(base::Defect::loss_without_number)) --number_;
   if (!peer) return lost(DropReason::link_lost);
   if (!noted_) noted_ = peer->note_offered(*this);
   wire::MetaFields fields;
@@ -318,9 +321,10 @@ void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) no
   if (!peer || known == remote_->subscriptions.end()) return;
   const bool is_renewed = !joined_at_.try_emplace(subscription, number_).second;
   // What was published before and still waits is not for it.
-  if ((waiting_.empty() && !holds_large(*peer)) || !wait_in_queue(nullptr, number_, {.subscription = subscription})) send_join(*peer, subscription);
+  if (base::defect(base::Defect::joined_before_what_waits)) send_join(*peer, subscription);
+  else if ((waiting_.empty() && !holds_large(*peer)) || !wait_in_queue(nullptr, number_, {.subscription = subscription})) send_join(*peer, subscription);
   // Who had joined before a link broke is no joiner: what it missed is reported.
-  if (retained && !is_renewed) offer_locked(*retained, {}, subscription, false);
+  if (retained && (!is_renewed || base::defect(base::Defect::retained_again))) offer_locked(*retained, {}, subscription, false);
 } catch (const std::bad_alloc&) {
   const std::lock_guard lock{remote_->flag};
   if (remote_->peer) remote_->peer->doomed = true;

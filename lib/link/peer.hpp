@@ -16,7 +16,7 @@
 #include <midplane/extend/transport.hpp>
 #include <midplane/schema.hpp>
 
-#include "base/mutant.hpp"
+#include "base/defect.hpp"
 #include "link/assembly.hpp"
 #include "link/far_totals.hpp"
 #include "link/host.hpp"
@@ -127,7 +127,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::uint16_t next_frame = 0;
   std::vector<Named> far_names;
   [[nodiscard]] FarTopic* find_topic(std::uint32_t id) const noexcept {
-    if (base::has_defect(202) && id == far_names.size() + 1) return far_names.data()[id - 1].topic;
+    if (base::defect(base::Defect::name_one_too_large) && id == far_names.size() + 1) return far_names.data()[id - 1].topic;
     return id == 0 || id > far_names.size() ? nullptr : far_names[id - 1].topic;
   }
   [[nodiscard]] const wire::Name* find_service(std::uint32_t id) const noexcept {

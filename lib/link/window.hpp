@@ -11,6 +11,8 @@
 
 #include <midplane/time.hpp>
 
+#include "base/defect.hpp"
+
 namespace midplane::inline v0::link {
 
 class Window {
@@ -67,7 +69,7 @@ class Window {
       probed_bytes_ = sent_bytes_;
       fullest_ = sent_bytes_ - taken_bytes_;
     }
-    return news;
+    return base::defect(base::Defect::grant_counted_twice) ? 2 * news : news;
   }
   [[nodiscard]] std::uint64_t packed_bytes() const noexcept { return sent_bytes_; }
   [[nodiscard]] std::uint64_t unknown_records() const noexcept { return sent_records_ - taken_records_; }

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/defect.hpp"
+
 namespace midplane::inline v0::mailbox {
 
 inline constexpr unsigned load_byte_bits = 40;
@@ -30,7 +32,8 @@ constexpr bool fits(Load need, Load room) noexcept {
 
 class Admission {
  public:
-  Admission(std::size_t messages_max, std::size_t bytes_max) noexcept : bound_{load_of(messages_max, bytes_max)} {}
+  Admission(std::size_t messages_max, std::size_t bytes_max) noexcept
+      : bound_{load_of(messages_max + (base::defect(base::Defect::bound_off_by_one) ? 1 : 0), bytes_max)} {}
 
   /// Takes room for `load`; false, and nothing taken, when there is less. Any thread.
   bool reserve(Load load) noexcept {

@@ -4,9 +4,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 
 #include <midplane/stats.hpp>
+
+#include "base/defect.hpp"
 
 namespace midplane::inline v0::mailbox {
 
@@ -19,21 +20,8 @@ struct DropCounters {
   }
 };
 
-#ifdef MIDPLANE_MUTANTS
-/// The reason whose counter is not raised in this run: 1 is the first; 0 none.
-inline int silenced_reason() noexcept {
-  static const int chosen = [] {
-    const char* text = std::getenv("MIDPLANE_MUTANT");
-    return text ? std::atoi(text) : 0;
-  }();
-  return chosen;
-}
-#endif
-
 inline void count_drop(DropCounters& counters, DropReason reason, std::uint64_t messages = 1) noexcept {
-#ifdef MIDPLANE_MUTANTS
-  if (silenced_reason() == static_cast<int>(reason) + 1) return;
-#endif
+  if (base::defect(static_cast<int>(reason) + 1)) return;
   counters.by_reason[static_cast<std::size_t>(reason)].fetch_add(messages, std::memory_order_relaxed);
 }
 

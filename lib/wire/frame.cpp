@@ -6,7 +6,7 @@
 #include <bit>
 #include <cstring>
 
-#include "base/mutant.hpp"
+#include "base/defect.hpp"
 #include "wire_generated.h"
 
 namespace midplane::inline v0::wire {
@@ -176,7 +176,7 @@ FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
     const auto record = load_from<protocol::RecordHeader>(frame.data() + at);
     const Layout layout = layout_of(at, RecordType{record.type()}, record.payload_length(), record.meta_length());
     if (layout.end > frame.size()) {
-      if (base::has_defect(203)) break;
+      if (base::defect(base::Defect::record_beyond_frame)) break;
       return FrameFault::wrong_record;
     }
     at = layout.end;

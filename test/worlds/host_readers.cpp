@@ -17,6 +17,7 @@ void Host::note_joining(const View& view, std::string_view pattern, const Subscr
 
 Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, View view, bool throws) {
   view.life = life_;
+  view.bound = options.queue.value_or(Queue{}).messages;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
   note_joining(view, pattern, options);
   Sight* sight = ground_.sights.emplace_back(std::make_unique<Sight>(ground_.record, std::move(view))).get();
@@ -37,6 +38,7 @@ Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, Vi
 
 Reader& Host::join_inbox(std::string pattern, SubscribeOptions options, View view) {
   view.life = life_;
+  view.bound = options.queue.value_or(Queue{}).messages;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
   note_joining(view, pattern, options);
   Reader reader;

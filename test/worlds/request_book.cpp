@@ -41,6 +41,7 @@ Stamp RequestBook::asked(unsigned life, Duration timeout, bool is_awaited) {
   Asked asked;
   asked.life = life;
   asked.deadline = record_.clock.now() + timeout;
+  asked.timeout = timeout;
   asked.is_awaited = is_awaited;
   all_.push_back(asked);
   const std::uint64_t nonce = all_.size();
@@ -114,6 +115,11 @@ bool RequestBook::executed(const Request<Bytes>& request, unsigned life, Stamp& 
   // What was cancelled may still be run; its handler can see that.
   const bool is_due = (request.remaining() > Duration{0} || request.cancelled()) && (!is_near || record_.clock.now() <= asked.deadline);
   record_.law.check(Rule::expired_is_not_run, is_due, [&] { return text(stamp.counter) + " is run after its deadline"; });
+  // A link carries what is left in microseconds, rounded up.
+  record_.law.check(Rule::deadline_shrinks, request.remaining() <= asked.timeout + std::chrono::microseconds{1}, [&] {
+    return text(stamp.counter) + " has " + std::to_string(request.remaining().count() / 1000) + " us left of " +
+           std::to_string(asked.timeout.count() / 1000);
+  });
   return true;
 }
 

@@ -35,6 +35,7 @@ class RequestBook {
   struct Asked {
     unsigned life = 0;
     Instant deadline{};
+    Duration timeout{};
     bool is_awaited = false;
     bool has_outcome = false;
     bool is_ok = false;

@@ -77,6 +77,9 @@ void Sight::event(const SubscriptionEvent& event) {
 }
 
 void Sight::forget(unsigned host, std::string_view topic, bool is_restart) {
+  // Who was forgotten and came back joins anew; what it saw may all have been retained.
+  for (std::uint32_t one = 0; one < topics.size() && !is_restart; ++one)
+    if (topic.empty() || topics[one] == topic) firsts_.erase({record_.life_of(host), one});
   for (auto& [key, series] : series_) {
     if (key.first != host || (!topic.empty() && topics[key.second] != topic)) continue;
     if (is_restart && series.has_life)
@@ -86,8 +89,6 @@ void Sight::forget(unsigned host, std::string_view topic, bool is_restart) {
       });
     series.is_open = series.has_offset = false;
     series.gaps.clear();
-    // Who was forgotten and came back joins anew.
-    if (!is_restart) firsts_.erase({record_.life_of(host), key.second});
     series.told_of_restart = series.told_of_restart || is_restart;
   }
 }

@@ -15,6 +15,7 @@ struct View {
   std::string name;
   bool is_plain = true;   ///< no queue group: every number of a topic is for it
   bool is_ample = false;  ///< its queue is never full and its handler runs at once
+  std::size_t bound = 0;  ///< messages that its queue may hold
 };
 
 class Sight {

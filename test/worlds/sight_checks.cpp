@@ -16,6 +16,8 @@ void Sight::check_counts(const SinkStats& stats) const {
   };
   const bool failures_agree = stats.dropped[DropReason::handler_failed] == failed_;
   record_.law.check(Rule::counts_agree, stats.delivered == entered_ - failed_ && failures_agree, text);
+  record_.law.check(Rule::bound_is_kept, stats.waiting <= view_.bound,
+                    [&] { return text() + ", waiting " + std::to_string(stats.waiting) + " of " + std::to_string(view_.bound); });
   record_.law.check(Rule::missing_is_reported, missing_ <= own_drops(stats), text);
   record_.law.check(Rule::confirmed_misses_nothing, missing_at_start_ <= own_drops(stats), text);
 }
