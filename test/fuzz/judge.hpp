@@ -115,6 +115,7 @@ class Judge final : public link::Host {
     }
   }
   void peer_told(link::PeerId peer) noexcept override { at(peer); }
+  void peer_succeeds(const link::PeerInfo&, link::PeerId before) noexcept override { at(before); }
   void topic_named(link::PeerId peer, const link::FarTopic& topic) noexcept override {
     auto [edge, is_new] = at(peer).edges.try_emplace(topic.name->text, topic.next - 1);
     FUZZ_ASSERT(topic.next != 0 && edge->second <= topic.next - 1);
@@ -127,8 +128,8 @@ class Judge final : public link::Host {
     return std::vector<std::byte>(fingerprint % 64);
   }
   void schema_refused(link::PeerId peer, std::uint32_t, std::string_view, const Error&) noexcept override { at(peer); }
-  void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t) noexcept override {
-    FUZZ_ASSERT(at(peer).edges.contains(topic.name->text));
+  void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t, std::uint64_t at_number) noexcept override {
+    FUZZ_ASSERT(at(peer).edges.contains(topic.name->text) && at_number < topic.next);
   }
   void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                        const link::Arrival& how) noexcept override {
