@@ -59,7 +59,8 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
     if (!peer.info.dialled) peer.set_epoch(reader.head().epoch);
   }
   if (theirs == options_.incarnation) return refuse(peer, self_error);
-  if (std::max(options_.version_min, hello->version_min) > std::min(options_.version_max, hello->version_max)) {
+  const std::uint16_t common = std::min(options_.version_max, hello->version_max);
+  if (std::max(options_.version_min, hello->version_min) > common) {
     const auto range = [](int from, int to) { return std::to_string(from) + " to " + std::to_string(to); };
     return refuse(peer, Error{ErrorCode::version_mismatch, "no wire version that both buses speak"}.with(
                             "here " + range(options_.version_min, options_.version_max) + ", there " +
@@ -78,8 +79,10 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   }
   if (!this_stays) return refuse(peer, duplicate_error);
   if (other) refuse(*other, duplicate_error);
+  // Our own hello is the last that is not written in the version of both.
+  if (!peer.info.dialled) say_hello(peer);
+  peer.agree(common);
   if (peer.info.dialled) establish(peer);
-  else say_hello(peer);
 } catch (...) {
   drop_connection(peer, {ErrorCode::no_memory, "no memory for a new link"});
 }
