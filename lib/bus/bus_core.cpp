@@ -147,6 +147,10 @@ void BusCore::handler_threw(std::string_view about, std::string_view what) noexc
 
 bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
 
+bool BusCore::still_reaching() const noexcept {
+  return links && (!links->settled() || far_side->services.are_judging());
+}
+
 void BusCore::peers_changed() noexcept {
   services->for_each([this](call::ServiceRoute& route) { route.condition.changed(*executor); });
   far_side->readiness.changed(*executor);

@@ -71,7 +71,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] bool inside_handler() const noexcept;
   /// Peers came, went or told something: whoever waits for readiness looks again.
   void peers_changed() noexcept;
-  [[nodiscard]] bool still_reaching() const noexcept { return links && !links->settled(); }
+  /// Some peer has not told yet what it serves, or it is not known yet whether its types agree.
+  [[nodiscard]] bool still_reaching() const noexcept;
 
   Report drain(Duration duration);
   Report close(Duration duration);

@@ -37,6 +37,7 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
   core->verdicts.remember(question);
   core->verdicts.remember(answer);
+  core->far_side->services.stated(service);
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another client"};
   call::AskerOptions asker;

@@ -16,6 +16,7 @@ constexpr std::size_t schemas_per_peer_max = 256;
 void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
 
 void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
+  services.schema_arrived(peer, fingerprint, bfbs);
   const auto entry = known(peer);
   if (entry->schemas.size() >= schemas_per_peer_max || bfbs.size() > schema::far_schema_bytes_max) return;
   entry->schemas.insert_or_assign(fingerprint, std::vector<std::byte>(bfbs.begin(), bfbs.end()));

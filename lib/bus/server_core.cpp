@@ -96,6 +96,7 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   server->answer = &answer;
   core->verdicts.remember(question);
   core->verdicts.remember(answer);
+  core->far_side->services.stated(service);
 
   mailbox::RunnerOptions runner;
   runner.bus = core.get();
