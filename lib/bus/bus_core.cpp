@@ -43,7 +43,7 @@ Result<void> validate(const BusOptions& options) {
 
 Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   if (auto valid = validate(options); !valid) return valid.error();
-  std::shared_ptr<BusCore> core{new BusCore};
+  std::shared_ptr<BusCore> core{new BusCore, base::DeleteWhereMade{}};
   core->name = options.name.empty() ? "bus-" + std::to_string(::getpid()) : options.name;
   core->clock = options.clock ? options.clock : steady_clock();
   core->random = options.random ? options.random : system_random();
@@ -147,6 +147,10 @@ void BusCore::handler_threw(std::string_view about, std::string_view what) noexc
 
 bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
 
+bool BusCore::still_reaching() const noexcept {
+  return links && (!links->settled() || far_side->services.are_judging());
+}
+
 void BusCore::peers_changed() noexcept {
   services->for_each([this](call::ServiceRoute& route) { route.condition.changed(*executor); });
   far_side->readiness.changed(*executor);
@@ -154,6 +158,7 @@ void BusCore::peers_changed() noexcept {
 
 Stats BusCore::stats() const {
   Stats stats;
+  if (is_inherited()) return stats;
   {
     const std::lock_guard lock{mutex_};
     stats = ended_;
@@ -221,7 +226,7 @@ Result<void> attach(BusCore& core, std::unique_ptr<Transport> transport) {
 
 Stats stats_of(const BusCore& core) { return core.stats(); }
 std::vector<std::string> listening(const BusCore& core) {
-  return core.links ? core.links->listening() : std::vector<std::string>{};
+  return core.links && !core.is_inherited() ? core.links->listening() : std::vector<std::string>{};
 }
 std::string_view name_of(const BusCore& core) noexcept { return core.name; }
 Executor& executor_of(BusCore& core) noexcept { return *core.executor; }

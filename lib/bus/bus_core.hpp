@@ -11,6 +11,7 @@
 #include <midplane/bus.hpp>
 #include <midplane/describe.hpp>
 
+#include "base/fork.hpp"
 #include "base/parking.hpp"
 #include "call/correlator.hpp"
 #include "call/service_route.hpp"
@@ -46,7 +47,11 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   static Result<std::shared_ptr<BusCore>> make(BusOptions options);
   ~BusCore();
 
-  [[nodiscard]] bool refuses() const noexcept { return phase.load(std::memory_order_acquire) != Phase::open; }
+  [[nodiscard]] bool refuses() const noexcept {
+    return phase.load(std::memory_order_acquire) != Phase::open || is_inherited();
+  }
+  /// True in a child of the process that opened it: nothing of it may be touched there.
+  [[nodiscard]] bool is_inherited() const noexcept { return forks_ != base::forks(); }
 
   /// Parts register themselves; a part that leaves hands over its counters.
   void enrol(const std::shared_ptr<Part>& part);
@@ -66,7 +71,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] bool inside_handler() const noexcept;
   /// Peers came, went or told something: whoever waits for readiness looks again.
   void peers_changed() noexcept;
-  [[nodiscard]] bool still_reaching() const noexcept { return links && !links->settled(); }
+  /// Some peer has not told yet what it serves, or it is not known yet whether its types agree.
+  [[nodiscard]] bool still_reaching() const noexcept;
 
   Report drain(Duration duration);
   Report close(Duration duration);
@@ -105,6 +111,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] bool all_idle() const;
   Report report(bool complete, std::string stuck) const;
 
+  const std::uint32_t forks_ = base::forks();
   std::atomic<std::uint32_t> ids_{0};
   std::atomic<std::uint64_t> handler_exceptions_{0};
   std::atomic<bool> drained_told_{false};

@@ -11,6 +11,9 @@ namespace {
 
 call::Call& call_of(void* call) noexcept { return *static_cast<call::Call*>(call); }
 
+/// In a child of the process that asked a call is never answered, and the correlator is not to be touched.
+bool is_inherited(const std::shared_ptr<ClientCore>& client) noexcept { return client && client->bus->is_inherited(); }
+
 /// A continuation of the user's: inside a handler, and what it throws harms nobody.
 template <class F>
 void continue_in(const std::shared_ptr<ClientCore>& client, F&& fn) noexcept {
@@ -34,6 +37,7 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
   core->verdicts.remember(question);
   core->verdicts.remember(answer);
+  core->far_side->services.stated(service);
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another client"};
   call::AskerOptions asker;
@@ -50,7 +54,7 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
       return bus && !bus->refuses() && bus->still_reaching();
     };
   }
-  auto client = std::make_shared<ClientCore>(core, depot, timeout, std::move(asker));
+  auto client = base::make_unforked<ClientCore>(core, depot, timeout, std::move(asker));
   core->enrol(client);
   return client;
 }
@@ -76,6 +80,7 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
 }
 
 Result<void> wait_server(ClientCore& core, Duration duration) {
+  if (core.bus->is_inherited()) return closed_handle();
   call::ServiceRoute& route = core.asker->route();
   auto waited = route.condition.wait(*core.bus->executor, *core.bus->clock, duration,
                                      [&] { return route.has_server() || core.bus->refuses(); });
@@ -84,6 +89,7 @@ Result<void> wait_server(ClientCore& core, Duration duration) {
 }
 
 void when_server(ClientCore& core, Function<void(Result<void>)> fn) {
+  if (core.bus->is_inherited()) return fn(closed_handle());
   call::ServiceRoute& route = core.asker->route();
   BusCore* bus = core.bus.get();
   route.condition.when([&route, bus] { return route.has_server() || bus->refuses(); },
@@ -108,11 +114,11 @@ PendingHandle& PendingHandle::operator=(PendingHandle&& other) noexcept {
 PendingHandle::~PendingHandle() { drop(); }
 
 void PendingHandle::drop() noexcept {
-  if (call_) client_->asker->correlator().drop(call_of(std::exchange(call_, nullptr)));
+  if (call_ && !is_inherited(client_)) client_->asker->correlator().drop(call_of(std::exchange(call_, nullptr)));
 }
 
 bool PendingHandle::ready() const noexcept {
-  return !call_ || client_->asker->correlator().settled(call_of(call_));
+  return !call_ || is_inherited(client_) || client_->asker->correlator().settled(call_of(call_));
 }
 
 Result<AnyMessage> PendingHandle::outcome() noexcept {
@@ -123,7 +129,7 @@ Result<AnyMessage> PendingHandle::outcome() noexcept {
 
 Result<AnyMessage> PendingHandle::get() noexcept {
   if (error_) return *error_;
-  if (!call_) return closed_handle();
+  if (!call_ || is_inherited(client_)) return closed_handle();
   call::Correlator& calls = client_->asker->correlator();
   call::Call& call = call_of(call_);
   while (!calls.settled(call)) {
@@ -134,7 +140,7 @@ Result<AnyMessage> PendingHandle::get() noexcept {
 }
 
 void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
-  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
   // From here on the continuation holds the call; it ends it when it runs.
   auto self = std::make_shared<PendingHandle>(std::move(*this));
   call::Correlator& calls = self->client_->asker->correlator();
@@ -145,7 +151,7 @@ void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
 }
 
 void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
-  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
   client_->asker->correlator().when_settled(call_of(call_),
                                             [this, fn = std::move(fn)]() mutable {
                                               continue_in(client_, [&] { fn(outcome()); });
@@ -154,7 +160,7 @@ void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
 
 Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcept {
   if (error_) return *error_;
-  if (!call_) return closed_handle();
+  if (!call_ || is_inherited(client_)) return closed_handle();
   call::Correlator& calls = client_->asker->correlator();
   call::Call& call = call_of(call_);
   const Instant until = calls.clock().now() + duration;
@@ -175,7 +181,7 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
 }
 
 void PendingHandle::when_next(Function<void(Result<std::optional<AnyMessage>>)> fn) {
-  if (error_ || !call_) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
   client_->asker->correlator().when_settled(call_of(call_),
                                             [this, fn = std::move(fn)]() mutable {
                                               continue_in(client_, [&] { fn(next(Duration{0})); });

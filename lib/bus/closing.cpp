@@ -24,6 +24,7 @@ void BusCore::look_if_drained() noexcept {
 }
 
 Report BusCore::drain(Duration duration) {
+  if (is_inherited()) return report(true, {});
   Phase expected = Phase::open;
   phase.compare_exchange_strong(expected, Phase::draining);
   if (expected == Phase::closed) return report(true, {});
@@ -51,6 +52,7 @@ void BusCore::begin_close() noexcept {
 }
 
 Report BusCore::close(Duration duration) {
+  if (is_inherited()) return report(true, {});
   const bool first = phase.exchange(Phase::closed) != Phase::closed;
   begin_close();
   if (inside_handler()) {

@@ -179,7 +179,7 @@ Description description_of(const BusCore& bus) {
 
 }  // namespace detail
 
-Description describe(const Bus& bus) { return bus.core() ? detail::description_of(*bus.core()) : Description{}; }
+Description describe(const Bus& bus) { return bus.core() && !bus.core()->is_inherited() ? detail::description_of(*bus.core()) : Description{}; }
 
 Result<Description> describe(Bus& bus, std::string_view peer, Duration timeout) {
   const auto reply = detail::ask(bus.core(), describe_service, peer, {}, timeout);

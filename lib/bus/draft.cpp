@@ -23,6 +23,7 @@ void Draft::drop() noexcept {
 std::uint8_t* Draft::allocate(std::size_t bytes) {
   // A builder doubles its room before it knows that it needs it.
   if (fault_ == ErrorCode{} && bytes > 2 * sender_.message_bytes_max + first_room) fault_ = ErrorCode::too_large;
+  if (sender_.is_inherited()) fault_ = ErrorCode::closed;
   if (fault_ == ErrorCode{}) {
     if (wire::Envelope* envelope = sender_.depot->acquire(bytes, with_extra_, sender_.alone)) {
       outgrown_ = envelope_;
@@ -56,7 +57,8 @@ void Draft::copy(std::span<const std::byte> bytes) noexcept {
 }
 
 void Draft::adopt(Owned owned) noexcept {
-  if (owned.bytes.size() > sender_.message_bytes_max) fault_ = ErrorCode::too_large;
+  if (sender_.is_inherited()) fault_ = ErrorCode::closed;
+  else if (owned.bytes.size() > sender_.message_bytes_max) fault_ = ErrorCode::too_large;
   else if (!(envelope_ = sender_.depot->acquire(0, true, sender_.alone))) fault_ = ErrorCode::no_memory;
   if (fault_ != ErrorCode{}) {
     if (owned.release) owned.release();
@@ -68,7 +70,7 @@ void Draft::adopt(Owned owned) noexcept {
 }
 
 void Draft::share(const AnyMessage& message) noexcept {
-  if (!message) {
+  if (!message || sender_.is_inherited()) {
     fault_ = ErrorCode::closed;
     return;
   }
@@ -98,7 +100,9 @@ Result<EnvelopeHead*> Draft::finish() noexcept {
   switch (fault_) {
     case ErrorCode::too_large:
       return Error{ErrorCode::too_large, "the payload is over Limits::message_bytes_max; raise it or send less at once"};
-    case ErrorCode::closed: return Error{ErrorCode::closed, "the message to forward was moved from"};
+    case ErrorCode::closed:
+      if (sender_.is_inherited()) return closed_handle();
+      return Error{ErrorCode::closed, "the message to forward was moved from"};
     default:
       return Error{ErrorCode::no_memory, "the payload memory of the bus is used up; receivers hold it, or raise "
                                          "Limits::payload_memory_bytes_max"};

@@ -17,6 +17,7 @@ constexpr std::size_t schema_bytes_per_peer_max = std::size_t{4} << 20;
 void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
 
 void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
+  services.schema_arrived(peer, fingerprint, bfbs);
   const auto entry = known(peer);
   std::size_t kept = bfbs.size();
   for (const auto& [known, bytes] : entry->schemas) kept += bytes.size();

@@ -19,7 +19,7 @@ route::SubscriptionId far_id(link::PeerId peer, std::uint32_t id) noexcept {
 
 }  // namespace
 
-FarSide::FarSide(BusCore& bus) : bus_{bus}, incarnation_{bus.random->next(), bus.random->next()} {}
+FarSide::FarSide(BusCore& bus) : services{bus}, bus_{bus}, incarnation_{bus.random->next(), bus.random->next()} {}
 
 FarSide::~FarSide() {
   for (const auto& [id, peer] : peers_) leave_servers(*peer);
@@ -169,8 +169,7 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
       if (auto subscription = weak.lock()) subscribers.push_back(std::move(subscription));
     }
   }
-  for (const auto& [name, sink] : entry->serves) bus_.services->open(name)->remove(*sink);
-  entry->serves.clear();
+  services.lost(peer.id);
   leave_servers(*entry);
   bus_.log(LogLevel::warning, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
@@ -304,19 +303,8 @@ void FarSide::subscription_refused(std::uint32_t id, link::PeerId peer, const Er
 
 void FarSide::peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept {
   const auto entry = known(peer);
-  for (const std::string& name : changes.withdrawn) {
-    const auto found = entry->serves.find(name);
-    if (found == entry->serves.end()) continue;
-    bus_.services->open(name)->remove(*found->second);
-    entry->serves.erase(found);
-  }
-  for (const wire::OfferedBody& offered : changes.offered) {
-    auto sink = bus_.links->service_sink(peer, offered.service);
-    auto route = bus_.services->open(offered.service);
-    if (!sink || !route || entry->serves.contains(offered.service)) continue;
-    route->add(*sink);
-    entry->serves.emplace(offered.service, std::move(*sink));
-  }
+  for (const std::string& name : changes.withdrawn) services.withdrawn(peer, name);
+  for (const wire::OfferedBody& offered : changes.offered) services.offered(peer, entry->name, offered);
   bus_.peers_changed();
 }
 

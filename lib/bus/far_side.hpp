@@ -8,6 +8,7 @@
 
 #include "bus/bus_core.hpp"
 #include "bus/far_credits.hpp"
+#include "bus/far_services.hpp"
 #include "route/outlet.hpp"
 
 namespace midplane::inline v0::detail {
@@ -33,6 +34,7 @@ class FarSide final : public link::Host {
   Result<void> wait_ready(std::uint32_t id, Duration duration);
   void when_ready(std::uint32_t id, Function<void(Result<void>)> fn);
   exec::Condition readiness;
+  FarServices services;
 
   // link::Host
   void peer_up(const link::PeerInfo& peer) noexcept override;
@@ -70,7 +72,6 @@ class FarSide final : public link::Host {
     wire::Incarnation incarnation{};
     std::shared_ptr<const char> lanes;  ///< names the lanes of its messages; its successor goes on using them
     std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
-    std::map<std::string, std::shared_ptr<wire::Sink>, std::less<>> serves;
     std::map<const wire::Name*, Incoming> topics;
     std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
     std::map<std::uint64_t, std::vector<std::byte>> schemas;                ///< that it has sent

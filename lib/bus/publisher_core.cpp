@@ -245,6 +245,7 @@ Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
 }
 
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn) {
+  if (core.bus->is_inherited()) return fn(closed_handle());
   route::TopicRoute* route = core.route();
   route->matched.when([route, n, bus = core.bus.get()] { return bus->refuses() || route->subscriptions() >= n; },
                       [bus = core.bus, fn = std::move(fn)]() mutable {
@@ -269,7 +270,7 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
   }
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another publisher"};
-  auto publisher = std::make_shared<PublisherCore>(core, std::move(route), type, options, depot);
+  auto publisher = base::make_unforked<PublisherCore>(core, std::move(route), type, options, depot);
   core->enrol(publisher);
   return publisher;
 }

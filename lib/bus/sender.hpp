@@ -3,6 +3,7 @@
 
 #include <midplane/publisher.hpp>
 
+#include "base/fork.hpp"
 #include "wire/payload_memory.hpp"
 
 namespace midplane::inline v0::detail {
@@ -15,10 +16,16 @@ class Sender {
   Sender(const Sender&) = delete;
   ~Sender() { memory.retire(depot); }
 
+  /// True in a child of the process that made it, where the depot may be held for ever.
+  [[nodiscard]] bool is_inherited() const noexcept { return forks_ != base::forks(); }
+
   wire::PayloadMemory& memory;
   wire::Depot* const depot;
   const bool alone;  ///< calls are serialised by the user
   const std::size_t message_bytes_max;
+
+ private:
+  const std::uint32_t forks_ = base::forks();
 };
 
 /// Puts the rare fields of a publish or request into the envelope, which has an Extra.

@@ -22,7 +22,7 @@ class ServerCore final : public Part {
   }
 
   void end() noexcept {
-    if (ended_.exchange(true) || !run) return;
+    if (bus->is_inherited() || ended_.exchange(true) || !run) return;
     route->remove(id);
     bus->far_side->withdraw(route->name()->text);
     run->close(DropReason::unsubscribed);
@@ -91,11 +91,12 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another server"};
-  auto server = std::make_shared<ServerCore>(core, std::move(route), depot);
+  auto server = base::make_unforked<ServerCore>(core, std::move(route), depot);
   server->question = &question;
   server->answer = &answer;
   core->verdicts.remember(question);
   core->verdicts.remember(answer);
+  core->far_side->services.stated(service);
 
   mailbox::RunnerOptions runner;
   runner.bus = core.get();
@@ -148,7 +149,7 @@ ServerHandle::~ServerHandle() {
   if (core_) core_->end();
 }
 
-SinkStats stats_of(ServerCore* core) { return core ? core->run->stats("server") : SinkStats{}; }
+SinkStats stats_of(ServerCore* core) { return core && !core->bus->is_inherited() ? core->run->stats("server") : SinkStats{}; }
 
 Duration remaining(const AnyMessage& request) noexcept {
   if (!request || cancelled(request)) return Duration{0};
@@ -157,12 +158,22 @@ Duration remaining(const AnyMessage& request) noexcept {
   return bus ? std::max(Duration{0}, extra.deadline - bus->clock->now()) : Duration{0};
 }
 
+namespace {
+
+/// In a child of the process that was asked: the way back is not to be touched.
+bool is_inherited(const AnyMessage& request) noexcept {
+  const auto bus = std::static_pointer_cast<BusCore>(extra_of(request).server.lock());
+  return bus && bus->is_inherited();
+}
+
+}  // namespace
+
 bool cancelled(const AnyMessage& request) noexcept {
-  return !request || extra_of(request).return_address->cancelled(extra_of(request).correlation);
+  return !request || is_inherited(request) || extra_of(request).return_address->cancelled(extra_of(request).correlation);
 }
 
 void when_cancelled(const AnyMessage& request, Function<void()> fn) {
-  if (!request) return fn();
+  if (!request || is_inherited(request)) return fn();
   wire::Extra& extra = extra_of(request);
   extra.return_address->when_cancelled(extra.correlation, [weak = extra.server, fn = std::move(fn)]() mutable {
     if (const auto bus = std::static_pointer_cast<BusCore>(weak.lock())) guarded(*bus, "on_cancel", fn);
@@ -216,6 +227,10 @@ Result<void> Duty::reply(Draft& draft) noexcept {
 }
 
 Result<void> Duty::fail(const Error& error) noexcept {
+  if (is_inherited(request_)) {
+    static_cast<void>(request_.disown());  // the asker gets its answer from the parent
+    return closed_handle();
+  }
   wire::Extra& extra = extra_of(request_);
   extra.return_address->fail(extra.correlation, error);
   request_ = AnyMessage{};
@@ -236,13 +251,14 @@ Result<Streamed> Duty::send(Draft& draft) noexcept {
 }
 
 void Duty::when_writable(Function<void()> fn) {
-  if (!request_) return fn();
+  if (!request_ || is_inherited(request_)) return fn();
   wire::Extra& extra = extra_of(request_);
   extra.return_address->when_writable(
       extra.correlation, [bus = server_->bus, fn = std::move(fn)]() mutable { guarded(*bus, "writable", fn); });
 }
 
 Result<void> Duty::finish() noexcept {
+  if (is_inherited(request_)) return fail(closed_handle());
   wire::Extra& extra = extra_of(request_);
   extra.return_address->reply(extra.correlation, nullptr);
   request_ = AnyMessage{};

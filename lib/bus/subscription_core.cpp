@@ -39,7 +39,7 @@ SubscriptionCore::~SubscriptionCore() {
 }
 
 void SubscriptionCore::end() noexcept {
-  if (ended_.exchange(true) || (!run && !pull)) return;
+  if (bus->is_inherited() || ended_.exchange(true) || (!run && !pull)) return;
   bus->topics->unsubscribe(id);
   bus->far_side->unsubscribe(id);
   box().close(DropReason::unsubscribed);
@@ -94,7 +94,7 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
   if (core->refuses()) return closed_handle();
   const Queue queue = options.queue.value_or(what.default_queue);
   if (auto valid = validate(queue, options); !valid) return valid.error();
-  auto subscription = std::make_shared<SubscriptionCore>(core, core->next_id());
+  auto subscription = base::make_unforked<SubscriptionCore>(core, core->next_id());
   subscription->type = what.type;
   subscription->group = options.group;
   core->verdicts.remember(*what.type);
@@ -163,15 +163,15 @@ void when_confirmed(SubscriptionCore* core, Function<void(Result<void>)> fn) {
 }
 
 void when_stopped(SubscriptionCore* core, Function<void()> fn) {
-  if (!core || !core->run) return fn();
+  if (!core || !core->run || core->bus->is_inherited()) return fn();
   core->run->when_stopped(std::move(fn));
 }
 
-SinkStats stats_of(SubscriptionCore* core) { return core ? core->box().stats("subscription") : SinkStats{}; }
+SinkStats stats_of(SubscriptionCore* core) { return core && !core->bus->is_inherited() ? core->box().stats("subscription") : SinkStats{}; }
 
 std::optional<RawItem> try_take(SubscriptionCore* core) noexcept {
   mailbox::Taken taken;
-  if (!core || !core->pull || !core->pull->try_take(taken)) return std::nullopt;
+  if (!core || !core->pull || core->bus->is_inherited() || !core->pull->try_take(taken)) return std::nullopt;
   RawItem item;
   if (taken.envelope->kind == wire::Kind::event) {
     item.event = event_in(*taken.envelope);
@@ -183,7 +183,7 @@ std::optional<RawItem> try_take(SubscriptionCore* core) noexcept {
 }
 
 Result<RawItem> take(SubscriptionCore* core, Duration duration) {
-  if (!core || !core->pull) return closed_handle();
+  if (!core || !core->pull || core->bus->is_inherited()) return closed_handle();
   BusCore& bus = *core->bus;
   std::optional<RawItem> item;
   const auto waited =
@@ -197,7 +197,7 @@ Result<RawItem> take(SubscriptionCore* core, Duration duration) {
 }
 
 void when_item(const std::shared_ptr<SubscriptionCore>& core, Function<void(Result<RawItem>)> fn) {
-  if (!core || !core->pull) return fn(closed_handle());
+  if (!core || !core->pull || core->bus->is_inherited()) return fn(closed_handle());
   core->pull->when_ready([core, fn = std::move(fn)]() mutable {
     BusCore& bus = *core->bus;
     post(bus, "inbox", [core = std::move(core), fn = std::move(fn)]() mutable {

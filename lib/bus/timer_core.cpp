@@ -17,6 +17,7 @@ class TimerCore final : public Part, public std::enable_shared_from_this<TimerCo
     bus_->executor->start(*this);
   }
   void end() noexcept {
+    if (bus_->is_inherited()) return;
     std::shared_ptr<TimerCore> held;
     const std::lock_guard lock{mutex_};
     ended_ = true;
@@ -60,8 +61,9 @@ class TimerCore final : public Part, public std::enable_shared_from_this<TimerCo
 
 std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Duration delay, bool repeat,
                                        Function<void()> fn) {
+  if (core->is_inherited()) return nullptr;
   const Duration period = std::max(delay, Duration{repeat ? 1'000 : 0});
-  auto timer = std::make_shared<TimerCore>(core, period, repeat, std::move(fn));
+  auto timer = base::make_unforked<TimerCore>(core, period, repeat, std::move(fn));
   if (core->refuses()) return timer;
   core->enrol(timer);
   timer->begin(period);

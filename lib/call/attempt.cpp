@@ -65,6 +65,12 @@ void Asker::attempt(Call& call, wire::Envelope* request) noexcept {
     wake.first->unref();
   }
   if (moved == Moved::taken) return;
+  if (moved == Moved::nobody) {
+    if (const auto refusal = options_.route->refusal()) {
+      correlator_->fail(id, *refusal);
+      return detail::release(request);
+    }
+  }
   if (moved == Moved::nobody && options_.still_reaching && options_.still_reaching())
     return wait_for_server(call, request);
   correlator_->fail(id, moved == Moved::nobody

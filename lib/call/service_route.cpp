@@ -43,8 +43,24 @@ void ServiceRoute::add(std::shared_ptr<wire::Sink> sink) {
   version_.fetch_add(1, std::memory_order_release);
 }
 
+std::pair<const TypeInfo*, const TypeInfo*> ServiceRoute::types() const {
+  const std::lock_guard lock{mutex_};
+  return {question_, answer_};
+}
+
+void ServiceRoute::refuse(std::shared_ptr<wire::Sink> sink, const Error& why) {
+  const std::lock_guard lock{mutex_};
+  refused_.emplace_back(std::move(sink), why.with_fate(Fate::not_started));
+}
+
+std::optional<Error> ServiceRoute::refusal() const {
+  const std::lock_guard lock{mutex_};
+  return refused_.empty() ? std::nullopt : std::optional{refused_.back().second};
+}
+
 void ServiceRoute::remove(const wire::Sink& sink) noexcept {
   const std::lock_guard lock{mutex_};
+  std::erase_if(refused_, [&sink](const auto& held) { return held.first.get() == &sink; });
   std::erase_if(far_, [&sink](const auto& held) { return held.get() == &sink; });
   version_.fetch_add(1, std::memory_order_release);
 }
@@ -59,7 +75,7 @@ std::uint64_t ServiceRoute::read(std::vector<NearServer>& near, std::vector<std:
 
 bool ServiceRoute::has_server() const {
   const std::lock_guard lock{mutex_};
-  return !near_.empty() || !far_.empty();
+  return !near_.empty() || !far_.empty() || !refused_.empty();
 }
 
 std::shared_ptr<ServiceRoute> Services::find(std::string_view name) const {

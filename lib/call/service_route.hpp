@@ -6,9 +6,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <midplane/schema.hpp>
@@ -38,13 +40,21 @@ class ServiceRoute {
 
   /// States the types that a handle gives to the service: `schema_mismatch` when an earlier one stated others.
   Result<void> state_types(const TypeInfo& question, const TypeInfo& answer);
+  /// Question and answer as stated; null: raw bytes so far.
+  [[nodiscard]] std::pair<const TypeInfo*, const TypeInfo*> types() const;
 
   void add(NearServer server);
   void remove(ServerId id) noexcept;
   void add(std::shared_ptr<wire::Sink> sink);
+  /// A far server whose types do not agree: it gets no request, and who has no other server is told `why`.
+  void refuse(std::shared_ptr<wire::Sink> sink, const Error& why);
+  /// A far server, whether it was added or refused.
   void remove(const wire::Sink& sink) noexcept;
+  /// Why far servers were refused; empty: none is.
+  [[nodiscard]] std::optional<Error> refusal() const;
   /// Copies who serves now, and the version that belongs to it.
   std::uint64_t read(std::vector<NearServer>& near, std::vector<std::shared_ptr<wire::Sink>>& far) const;
+  /// Somebody serves the name, with whatever types.
   [[nodiscard]] bool has_server() const;
 
   /// Requests that wait for a server look again when this is told.
@@ -58,6 +68,7 @@ class ServiceRoute {
   const TypeInfo* answer_ = nullptr;
   std::vector<NearServer> near_;
   std::vector<std::shared_ptr<wire::Sink>> far_;
+  std::vector<std::pair<std::shared_ptr<wire::Sink>, Error>> refused_;
 };
 
 class Services {

@@ -64,6 +64,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
     return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});
   }
   peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
+  const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
   while (reader.next(record)) {
@@ -75,6 +76,10 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
       // Once the link is up this is the other side's farewell: it has given us up, and comes back.
       if (peer.phase == Phase::up) return drop_connection(peer, cause);
       return refused(peer, cause);
+    }
+    if (!is_agreed) {
+      raise(counters_.frame_faults[static_cast<std::size_t>(wire::FrameFault::wrong_version)]);
+      return drop_connection(peer, {ErrorCode::malformed, "the peer sent a frame of another wire version than agreed"});
     }
     if (peer.phase == Phase::tentative) {
       {

@@ -58,7 +58,8 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   if (hello->frame_bytes_max != 0 && hello->frame_bytes_max < frame_bytes_least)
     return refuse(peer, Error{ErrorCode::too_large, "the peer takes only frames that are too small to talk"}.with(
                             std::to_string(hello->frame_bytes_max) + " bytes, at least " + std::to_string(frame_bytes_least)));
-  if (std::max(options_.version_min, hello->version_min) > std::min(options_.version_max, hello->version_max)) {
+  const std::uint16_t common = std::min(options_.version_max, hello->version_max);
+  if (std::max(options_.version_min, hello->version_min) > common) {
     const auto range = [](int from, int to) { return std::to_string(from) + " to " + std::to_string(to); };
     return refuse(peer, Error{ErrorCode::version_mismatch, "no wire version that both buses speak"}.with(
                             "here " + range(options_.version_min, options_.version_max) + ", there " +
@@ -77,8 +78,10 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   }
   if (!this_stays) return refuse(peer, duplicate_error);
   if (other) refuse(*other, duplicate_error);
+  // Our own hello is the last that is not written in the version of both.
+  if (!peer.info.dialled) say_hello(peer);
+  peer.agree(common);
   if (peer.info.dialled) establish(peer);
-  else say_hello(peer);
 } catch (...) {
   drop_connection(peer, {ErrorCode::no_memory, "no memory for a new link"});
 }

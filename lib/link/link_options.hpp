@@ -38,7 +38,7 @@ struct LinkOptions {
   Duration away_keep = std::chrono::seconds{60};          ///< for which numbers run on for a peer that is away
   Duration redial_min = std::chrono::milliseconds{50};
   Duration redial_max = std::chrono::seconds{5};
-  std::uint16_t version_min = wire::wire_version;
+  std::uint16_t version_min = wire::wire_version_min;
   std::uint16_t version_max = wire::wire_version;
 
   [[nodiscard]] std::size_t frame_bytes_max() const noexcept { return message_bytes_max + wire::frame_overhead_max; }

@@ -28,8 +28,13 @@ Outgoing::Outgoing(Transport& transport, ConnectionId connection, const LinkOpti
       connection_{connection},
       clock_{clock} {
   // A greeting is written in the oldest words we speak; every other version repeats its layout.
-  head.version = options.version_min;
+  speak(options.version_min);
   head.incarnation = options.incarnation;
+}
+
+void Outgoing::speak(std::uint16_t version) noexcept {
+  head.version = version;
+  open_.speak(version);
 }
 
 Outgoing::~Outgoing() {

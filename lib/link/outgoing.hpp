@@ -42,6 +42,8 @@ class Outgoing {
   Outgoing(const Outgoing&) = delete;
   Outgoing& operator=(const Outgoing&) = delete;
 
+  /// The words of all that is packed from here on; only before anything but a greeting is.
+  void speak(std::uint16_t version) noexcept;
   /// Packs a record that never waits for grants. `full`: more waits here than a peer that does not read may make us keep.
   Put control(const wire::Record& record) noexcept;
   /// A data record of this size may be packed now.

@@ -28,6 +28,11 @@ Peer::~Peer() {
   if (returns_) returns_->unref();
 }
 
+void Peer::agree(std::uint16_t version) noexcept {
+  const std::lock_guard lock{remote->flag};
+  outgoing_.speak(version);
+}
+
 bool Peer::send_locked(const wire::Record& record) noexcept {
   const Put put = open_ ? outgoing_.control(record) : Put::gone;
   if (put == Put::sent) return true;

@@ -102,6 +102,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   [[nodiscard]] PeerReturn* return_address() noexcept { return returns_; }
 
   void set_epoch(std::uint64_t epoch) noexcept { outgoing_.head.epoch = epoch; }
+  /// On the version that both write from here on.
+  void agree(std::uint16_t version) noexcept;
   [[nodiscard]] const wire::FrameHead& head() const noexcept { return outgoing_.head; }
   void adopt(std::shared_ptr<Remote> known) noexcept { remote = std::move(known); }
 

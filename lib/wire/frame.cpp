@@ -10,7 +10,24 @@
 #include "wire_generated.h"
 
 namespace midplane::inline v0::wire {
+
+// Tests build the previous version from this file: another number, and one field in other words.
+#ifdef MIDPLANE_WIRE_PREVIOUS
+constinit const std::uint16_t wire_version = 1;
+#else
+constinit const std::uint16_t wire_version = 2;
+#endif
+constinit const std::uint16_t wire_version_min = static_cast<std::uint16_t>(wire_version - 1);
+
 namespace {
+
+/// The first version that says in nanoseconds when a message was published; those before said microseconds.
+constexpr std::uint16_t nanoseconds_since = 2;
+constexpr std::uint64_t nanoseconds_per_microsecond = 1000;
+
+bool in_microseconds(RecordType type, std::uint16_t version) noexcept {
+  return version < nanoseconds_since && type == RecordType::message;
+}
 
 static_assert(sizeof(protocol::FrameHeader) == frame_header_bytes);
 static_assert(sizeof(protocol::RecordHeader) == record_header_bytes);
@@ -118,7 +135,8 @@ bool FrameBuilder::add(const Record& record) noexcept {
   const protocol::RecordHeader header{static_cast<std::uint8_t>(record.type), record.flags,
                                       static_cast<std::uint16_t>(record.meta.size()),
                                       static_cast<std::uint32_t>(record.payload.size()), record.name, record.number,
-                                      record.mark};
+                                      in_microseconds(record.type, version_) ? record.mark / nanoseconds_per_microsecond
+                                                                             : record.mark};
   std::byte* const frame = memory_.get();
   std::memcpy(frame + at, &header, sizeof header);
   if (has_load(record.type)) std::memcpy(frame + at + sizeof header, &record.load, sizeof record.load);
@@ -160,6 +178,19 @@ Frame FrameBuilder::detach() noexcept {
 }
 
 FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
+  const FrameFault fault = verify(frame);
+  if (fault == FrameFault::too_short || fault == FrameFault::wrong_magic) return fault;
+  if (head_.version >= wire_version_min && head_.version <= wire_version) return fault;
+  // What a frame of another version means is that version's business, but for a greeting.
+  const bool is_greeting = fault == FrameFault::none && frame.size() > frame_header_bytes &&
+                           (RecordType{static_cast<std::uint8_t>(frame[frame_header_bytes])} == RecordType::hello ||
+                            RecordType{static_cast<std::uint8_t>(frame[frame_header_bytes])} == RecordType::refused);
+  if (is_greeting) return FrameFault::none;
+  frame_ = {};
+  return FrameFault::wrong_version;
+}
+
+FrameFault FrameReader::verify(std::span<const std::byte> frame) noexcept {
   frame_ = {};
   at_ = frame_header_bytes;
   if (frame.size() < frame_header_bytes) return FrameFault::too_short;
@@ -167,8 +198,6 @@ FrameFault FrameReader::open(std::span<const std::byte> frame) noexcept {
   if (header.magic() != frame_magic) return FrameFault::wrong_magic;
   head_ = {header.version(), {header.incarnation_high(), header.incarnation_low()}, header.epoch(),
            (header.flags() & wants_grant_flag) != 0, static_cast<std::uint16_t>(header.flags() >> 1)};
-  // The version stands before length and checksum: what those mean is the version's business.
-  if (header.version() != wire_version) return FrameFault::wrong_version;
   if (header.bytes() != frame.size()) return FrameFault::wrong_length;
   if (header.checksum() != checksum(frame)) return FrameFault::wrong_checksum;
   for (std::size_t at = frame_header_bytes; at != frame.size();) {
@@ -194,6 +223,7 @@ bool FrameReader::next(Record& record) noexcept {
   record.name = header.name();
   record.number = header.number();
   record.mark = header.mark();
+  if (in_microseconds(record.type, head_.version)) record.mark *= nanoseconds_per_microsecond;
   record.load = has_load(record.type) ? load_from<LoadReport>(at + record_header_bytes) : LoadReport{};
   const Layout layout = layout_of(at_, record.type, header.payload_length(), header.meta_length());
   record.payload = frame_.subspan(layout.payload, header.payload_length());

@@ -1,6 +1,5 @@
 #pragma once
-/// Frames of wire version 1 as bytes: appending records to one, and reading one that a stranger sent. Pure functions of
-/// their bytes. The layout is specified in protocol/wire.fbs.
+/// Frames as bytes: appending records to one, and reading one that a stranger sent. Pure functions of their bytes. The layout is specified in protocol/wire.fbs.
 
 #include <compare>
 #include <cstddef>
@@ -13,7 +12,9 @@
 
 namespace midplane::inline v0::wire {
 
-inline constexpr std::uint16_t wire_version = 1;
+/// What is spoken here, up to `wire_version`. Not in the header, so that a test links the previous library by one file.
+extern const std::uint16_t wire_version;
+extern const std::uint16_t wire_version_min;
 inline constexpr std::uint32_t frame_magic = 0x5044494d;  // "MIDP"
 inline constexpr std::size_t frame_header_bytes = 40;
 inline constexpr std::size_t record_header_bytes = 24;
@@ -121,6 +122,8 @@ struct Frame {
 class FrameBuilder {
  public:
   void begin() noexcept;
+  /// The words of what is added from here on; `FrameHead::version` has to say the same.
+  void speak(std::uint16_t version) noexcept { version_ = version; }
   /// False without memory, or when `meta` is longer than its length field can say; the frame is then as before.
   [[nodiscard]] bool add(const Record& record) noexcept;
   [[nodiscard]] std::size_t records() const noexcept { return records_; }
@@ -137,10 +140,12 @@ class FrameBuilder {
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   std::size_t size_before_ = 0;  ///< of the frame before: the next one is likely as large
+  std::uint16_t version_ = wire_version;
   FrameMemory memory_;
 };
 
-/// Reads one frame. `open` verifies all of it, so `next` can not fail.
+/// Reads one frame. `open` verifies all of it, so `next` can not fail. What begins with a greeting or a refusal is read
+/// in every version, for their layout never changes; anything else only in those that are spoken here.
 class FrameReader {
  public:
   [[nodiscard]] FrameFault open(std::span<const std::byte> frame) noexcept;
@@ -149,6 +154,7 @@ class FrameReader {
   [[nodiscard]] bool next(Record& record) noexcept;
 
  private:
+  [[nodiscard]] FrameFault verify(std::span<const std::byte> frame) noexcept;
   FrameHead head_{};
   std::span<const std::byte> frame_;
   std::size_t at_ = 0;

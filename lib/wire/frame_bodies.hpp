@@ -23,7 +23,7 @@ using Body = std::vector<std::byte>;
 
 struct Hello {
   std::string bus;
-  std::uint16_t version_min = wire_version;
+  std::uint16_t version_min = wire_version_min;
   std::uint16_t version_max = wire_version;
   std::uint64_t frame_bytes_max = 0;
   std::uint32_t requests_max = 0;

@@ -36,7 +36,7 @@ class Connection:
         self.socket.connect(endpoint)
         self.heard = time.monotonic()
         self.beat_at = self.heard + HEARTBEAT
-        self.send("hello", write_table("Hello", bus=bus, version_min=1, version_max=1, frame_bytes_max=16 << 20,
+        self.send("hello", write_table("Hello", bus=bus, version_min=2, version_max=2, frame_bytes_max=16 << 20,
                                        requests_max=1024, heartbeat=int(HEARTBEAT * 1e9), window_bytes=window_bytes,
                                        window_records=window_records, away_keep=60 * 10**9))
         self.until(lambda: self.far)

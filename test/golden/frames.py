@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Frames of wire version 1 in Python, written from docs/protocol.md: reading and writing frames, records and tables.
+"""Frames of wire version 2 in Python, written from docs/protocol.md: reading and writing frames, records and tables.
 
 No generated code: the tables below say what protocol/wire.fbs says. Needs python3-flatbuffers and python3-xxhash.
 """
@@ -12,6 +12,7 @@ from flatbuffers.table import Table
 TYPES = ("none hello refused names subscribe subscribe_confirmed subscribe_refused unsubscribe serve heartbeat grant "
          "subscription_grant schema_wanted schema schema_refused joined message request reply failure cancel item "
          "item_grant finished").split()
+VERSION = 2
 HEAD, RECORD = struct.Struct("<IIHHIQQQ"), struct.Struct("<BBHIIIQ")
 LOADED = ("reply", "failure", "heartbeat")
 # Fields in the order of wire.fbs: scalars as in the module struct, s: a string, [x]: a vector, else a struct or table.
@@ -119,7 +120,7 @@ def write_frame(incarnation, epoch, number, records, wants_grant=False):
         out += (r.get("load", bytes(16)) if r["type"] in LOADED else b"") + payload
         out += (bytes(-len(out) % 8) + meta) if meta else b""
         out += bytes(-(len(out) + 8) % 16)
-    HEAD.pack_into(out, 0, 0x5044494D, 0, 1, number % 32768 << 1 | wants_grant, len(out), *incarnation, epoch)
+    HEAD.pack_into(out, 0, 0x5044494D, 0, VERSION, number % 32768 << 1 | wants_grant, len(out), *incarnation, epoch)
     struct.pack_into("<I", out, 4, xxhash.xxh3_64_intdigest(bytes(out[8:])) & 0xFFFFFFFF)
     return bytes(out)
 
@@ -129,7 +130,7 @@ def read_frame(frame):
     if len(frame) < HEAD.size:
         raise ValueError("too short")
     magic, checksum, version, flags, size, high, low, epoch = HEAD.unpack_from(frame)
-    if (magic, version, size) != (0x5044494D, 1, len(frame)):
+    if magic != 0x5044494D or version not in (1, VERSION) or size != len(frame):  # a hello may be of the version before
         raise ValueError("wrong magic, version or length")
     if checksum != xxhash.xxh3_64_intdigest(frame[8:]) & 0xFFFFFFFF:
         raise ValueError("wrong checksum")

@@ -33,7 +33,7 @@ def answer_of(line, peer):
 try:
     address = other.stdout.readline().split()[1]
     peer = Peer(address, "python", window_records=4)
-    check(peer.far[0]["bus"] == "other-side" and peer.far[0]["version_max"] == 1, "the greeting names the other bus",
+    check(peer.far[0]["bus"] == "other-side" and peer.far[0]["version_max"] == 2, "the greeting names the other bus",
           peer.far)
     peer.until(lambda: peer.far_told)
     check("cpp.reverse" in peer.far_services, "its services are told", peer.far_services)

@@ -7,7 +7,7 @@
 /// told: matched MS | publish COUNT SIZE PER_SECOND | stop | wait_server MS | ask FIRST COUNT SIZE TIMEOUT_MS HOLD |
 ///       confirmed MS | stats | quit
 /// tells: ready [ADDRESS] | matched CODE | published LAST | done LAST | server CODE | asked ID | confirmed CODE |
-///        outcome ID CODE FATE MICROSECONDS | delivered RUN FIRST LAST NUMBER | gap FIRST LAST | event KIND |
+///        outcome ID CODE FATE MICROSECONDS | delivered RUN FIRST LAST NUMBER | stamp SENT_AT | gap FIRST LAST | event KIND |
 ///        bus KIND NAME | wrong | stats KIND NAME offered=.. ... | stats_end | closed COMPLETE
 #include <signal.h>
 #include <sys/prctl.h>
@@ -96,7 +96,7 @@ class Actor {
       : bus_{std::move(bus)}, out_{out}, run_{run}, queue_{queue} {}
 
   Result<void> play(const std::string& role) {
-    if (role == "publisher") return keep(bus_.publisher(load), publisher_);
+    if (role == "publisher") return keep(bus_.publisher(load, {.stamp = true}), publisher_);
     if (role == "client") return keep(bus_.client(work), client_);
     if (role == "server") return keep(bus_.serve(work, [this](Request<Bytes> asked, Responder<Bytes> responder) {
       serve(std::move(asked), std::move(responder));
@@ -145,6 +145,7 @@ class Actor {
 
   void take(const Message<Bytes>& message) {
     const auto told = read_payload(message.bytes());
+    if (!stamp_told_.exchange(true)) out_.line("stamp " + std::to_string(message.sent_at()));
     if (told) out_.delivered(*told, message.sequence());
     else out_.line("wrong message");
   }
@@ -246,6 +247,7 @@ class Actor {
   std::int64_t began_ = 0;
   std::mutex holding_;
   std::vector<Responder<Bytes>> held_;
+  std::atomic<bool> stamp_told_{false};
   Publisher<Bytes> publisher_;
   Client<Bytes, Bytes> client_;
   Server server_;

@@ -41,8 +41,17 @@ ActorProcess::ActorProcess(std::vector<std::string> arguments) {
   if (ready.words.size() > 1) address_ = ready.words[1];
 }
 
+namespace {
+/// A first argument `previous` chooses the build of the previous wire version.
+std::string program_of(std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front() != "previous") return "process_actor";
+  arguments.erase(arguments.begin());
+  return "process_actor_previous";
+}
+}  // namespace
+
 void ActorProcess::start(std::vector<std::string> arguments) {
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "process_actor";
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / program_of(arguments);
   arguments.insert(arguments.begin(), program);
   std::vector<char*> words;
   for (std::string& argument : arguments) words.push_back(argument.data());

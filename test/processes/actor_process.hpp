@@ -53,7 +53,8 @@ using Counters = std::map<std::string, std::uint64_t>;
 
 class ActorProcess {
  public:
-  /// Starts it and waits until it is ready. `arguments` as in actor.cpp.
+  /// Starts it and waits until it is ready. `arguments` as in actor.cpp; in front of them
+  /// `previous` for the build of the previous wire version.
   explicit ActorProcess(std::vector<std::string> arguments);
   ActorProcess(const ActorProcess&) = delete;
   ActorProcess& operator=(const ActorProcess&) = delete;

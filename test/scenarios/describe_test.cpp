@@ -69,7 +69,7 @@ TEST_CASE("another bus asks for the description and gets topics, subscriptions, 
   CHECK(told->name == "a");
   CHECK(told->incarnation == pair.a.stats().incarnation);
   CHECK(told->library_version == "0.1.0");
-  CHECK(told->wire_version == 1);
+  CHECK(told->wire_version == 2);
 
   REQUIRE(told->topics.size() == 2);
   CHECK(told->topics[0].name == "fleet.noise");
