@@ -28,7 +28,7 @@ struct Attacker final : Inbound {
     head = {.incarnation = {6, incarnation}, .epoch = 5, .number = wire::frame_numbers - 1};
   }
   void greet(std::uint64_t frame_bytes_max = 0) {
-    add_body(RecordType::hello, wire::encode(wire::Hello{"evil" + std::to_string(head.incarnation.low), 1, 1, frame_bytes_max, 8, 1'000'000'000, 1 << 20, 1000, 0}));
+    add_body(RecordType::hello, wire::encode(wire::Hello{"evil" + std::to_string(head.incarnation.low), wire::wire_version_min, wire::wire_version, frame_bytes_max, 8, 1'000'000'000, 1 << 20, 1000, 0}));
     send();
   }
   void come(std::uint64_t incarnation = 66) {

@@ -141,13 +141,16 @@ EVERYWHERE("P4 refuse: publish answers full, nobody has taken the message, and t
   CHECK(s.wait_until([&] {
     for (std::string& one : waiting_in(tight)) got.push_back(std::move(one));
     for (std::string& one : waiting_in(plain)) got_plain.push_back(std::move(one));
-    return got.size() >= 200 && got_plain.size() >= 200;
+    return got.size() >= 200 && (s.is_far() || got_plain.size() >= 200);
   }));
   s.pass(20ms);
   CHECK(waiting_in(tight).empty());
-  CHECK(waiting_in(plain).empty());
+  for (std::string& one : waiting_in(plain)) got_plain.push_back(std::move(one));
   CHECK(got == wanted);
-  CHECK(got_plain == wanted);
+  // Over a link the plain one may be found full by what comes as soon as the tight one has room: it drops, and counts.
+  CHECK(got_plain.size() + plain.stats().dropped[DropReason::queue_full_newest] == 200);
+  CHECK(std::adjacent_find(got_plain.begin(), got_plain.end()) == got_plain.end());
+  if (!s.is_far()) CHECK(got_plain == wanted);
   CHECK(fulls > 0);
   CHECK(tight.stats().dropped.total() == 0);
   check_at_rest(tight.stats());
