@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/defect.hpp"
@@ -47,20 +48,24 @@ FarTopicSink::~FarTopicSink() {
 }
 
 void FarTopicSink::weigh() noexcept {
-  Overflow overflow = Overflow::latest;
-  Duration block_for{0};
   any_waits_ = false;
   messages_max_ = bytes_max_ = 0;
-  for (const auto& one : subscriptions_) {
-    const Queue& queue = one->body.queue;
-    if (patience(queue.overflow) > patience(overflow)) overflow = queue.overflow;
-    messages_max_ = std::max(messages_max_, queue.messages);
-    bytes_max_ = std::max(bytes_max_, queue.bytes);
-    any_waits_ |= one->waits;
-    if (queue.overflow == Overflow::block) block_for = std::max(block_for, queue.block_for);
+  // Also of those whose joining still waits behind earlier messages.
+  bool is_first = true;
+  for (const auto& [id, at] : joined_at_) {
+    const auto known = remote_->subscriptions.find(id);
+    if (known != remote_->subscriptions.end()) weigh(known->second->body.queue, std::exchange(is_first, false));
   }
-  overflow_.store(overflow, std::memory_order_relaxed);
-  block_for_.store(block_for.count(), std::memory_order_relaxed);
+  for (const auto& one : subscriptions_) any_waits_ |= one->waits;
+}
+
+/// The most patient policy decides, and the roomiest queue.
+void FarTopicSink::weigh(const Queue& queue, bool is_first) noexcept {
+  if (is_first || patience(queue.overflow) > patience(overflow())) overflow_.store(queue.overflow, std::memory_order_relaxed);
+  messages_max_ = std::max(messages_max_, queue.messages);
+  bytes_max_ = std::max(bytes_max_, queue.bytes);
+  const std::int64_t wait = queue.overflow == Overflow::block ? queue.block_for.count() : 0;
+  if (is_first || wait > block_for_.load(std::memory_order_relaxed)) block_for_.store(wait, std::memory_order_relaxed);
 }
 
 /// From here on it counts what is sent; one of an earlier connection is replaced.
@@ -320,7 +325,8 @@ void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) no
   const auto known = remote_->subscriptions.find(subscription);
   if (!peer || known == remote_->subscriptions.end()) return;
   const bool is_renewed = !joined_at_.try_emplace(subscription, number_).second;
-  // What was published before and still waits is not for it.
+  // Its policy holds from now on, though what was published before and still waits is not for it.
+  weigh();
   if (base::defect(base::Defect::joined_before_what_waits)) send_join(*peer, subscription);
   else if ((waiting_.empty() && !holds_large(*peer)) || !wait_in_queue(nullptr, number_, {.subscription = subscription})) send_join(*peer, subscription);
   // Who had joined before a link broke is no joiner: what it missed is reported.

@@ -74,6 +74,7 @@ class FarTopicSink final : public wire::TopicSink {
   void send_join(Peer& peer, std::uint32_t subscription) noexcept;
   wire::Offer lost(DropReason reason) noexcept;
   void weigh() noexcept;
+  void weigh(const Queue& queue, bool is_first) noexcept;
 
   const std::shared_ptr<Remote> remote_;
   const std::shared_ptr<FarTotals> totals_;

@@ -78,7 +78,7 @@ EVERYWHERE("a wildcard gets the retained value of each topic, and a value goes w
 }
 
 #ifdef MIDPLANE_TEST_ZMQ
-// Not kept yet: with threads a far joiner gets the value first, but may then miss later messages, or get the value again.
+// Not kept yet: a joiner that comes while the publisher waits for room at its peer gets the value first, and then again.
 NOT_KEPT(OverTcp, "joins under full traffic: the value first, then every later message, none twice, none missing") {
 #else
 EVERYWHERE("joins under full traffic: the value first, then every later message, none twice, none missing") {
