@@ -172,7 +172,7 @@ EVERYWHERE("a coroutine reads a stream to its end") {
 
 EVERYWHERE("after no_credit writable is not called before the next item may be sent") {
   StreamResponder<Bytes> out;
-  bool entered = false, is_writable = false;
+  std::atomic<bool> entered{false}, is_writable{false};
   auto server = s.out().serve(echo, [&](Request<Bytes>, StreamResponder<Bytes> a) { out = std::move(a), entered = true; }).value();
   auto client = s.in().client(echo).value();
   REQUIRE(client.wait_server(30s));
