@@ -177,7 +177,7 @@ EVERYWHERE("after no_credit writable is not called before the next item may be s
   auto client = s.in().client(echo).value();
   REQUIRE(client.wait_server(30s));
   auto stream = client.open(bytes("go"));
-  REQUIRE(s.wait_until([&] { return entered; }));
+  REQUIRE(s.wait_until([&] { return entered.load(); }));
   while (*out.send(bytes("x")) == Streamed::queued) {
   }
   out.writable([&] { is_writable = true; });
