@@ -142,8 +142,7 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
     const Put put = pack(*peer, envelope, number_, fields);
     return put == Put::sent ? Offer::taken : lost(reason_of(put));
   }
-  if (wire::bytes_of(wire::RecordType::message, envelope.size, UINT16_MAX) > peer->message_bytes_max())
-    return lost(DropReason::too_large);
+  if (envelope.size > peer->message_bytes_max()) return lost(DropReason::too_large);
   // A joiner's value is not bounded: there is one per subscription.
   if (only == 0) {
     const Overflow policy = overflow();
