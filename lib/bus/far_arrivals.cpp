@@ -1,5 +1,7 @@
 /// What peers send, on its way into near routes and servers.
 
+#include <algorithm>
+
 #include "bus/far_side.hpp"
 #include "bus/subscription_core.hpp"
 #include "schema/schema_limits.hpp"
@@ -11,10 +13,18 @@ namespace {
 /// Schemas of one peer that are kept to judge by.
 constexpr std::size_t schemas_per_peer_max = 256;
 constexpr std::size_t schema_bytes_per_peer_max = std::size_t{4} << 20;
+/// So many messages of one frame may be in queues whose consumers have not been told yet: telling costs more than
+/// putting.
+constexpr std::uint32_t untold_max = 64;
 
 }  // namespace
 
-void FarSide::topic_named(link::PeerId, const link::FarTopic&) noexcept {}
+void FarSide::topic_named(link::PeerId peer, link::FarTopic& topic) noexcept try {
+  topic.host = nullptr;
+  topic.host = &incoming_of(*known(peer), topic);
+} catch (const std::bad_alloc&) {
+  // Its messages are lost, and each is told as a gap.
+}
 
 void FarSide::schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept try {
   services.schema_arrived(peer, fingerprint, bfbs);
@@ -51,7 +61,9 @@ FarSide::Incoming& FarSide::incoming_of(Known& peer, const link::FarTopic& topic
   const auto found = peer.topics.find(topic.name);
   if (found != peer.topics.end()) return found->second;
   const std::lock_guard lock{mutex_};
-  return peer.topics[topic.name];
+  Incoming& fresh = peer.topics[topic.name];
+  fresh.from = &peer;
+  return fresh;
 }
 
 void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id,
@@ -70,8 +82,8 @@ void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic
     subscription->tell({EventKind::gap, topic.name->text, entry->name, {}, at + 1, topic.next - 1}, entry->lanes.get());
   if (incoming.outlet) incoming.outlet->renew_next();
   if (verdict && subscription->is_waiting) {
-    if (std::find(incoming.waiting.begin(), incoming.waiting.end(), id) == incoming.waiting.end())
-      incoming.waiting.push_back(id);
+    if (std::none_of(incoming.waiting.begin(), incoming.waiting.end(), [id](const Waiting& one) { return one.id == id; }))
+      incoming.waiting.push_back({id});
     entry->credits->joined(id, subscription->box());
   }
   if (verdict) return;
@@ -102,45 +114,59 @@ void FarSide::schema_refused(link::PeerId peer, std::uint32_t id, std::string_vi
   routes_changed(topic);
 }
 
-/// Null without memory.
-FarSide::Incoming* FarSide::way_in(Known& peer, const link::FarTopic& topic) noexcept try {
-  Incoming& incoming = incoming_of(peer, topic);
-  if (!incoming.outlet) {
-    auto route = bus_.topics->open(topic.name->text);
-    if (!route) return nullptr;
-    incoming.outlet = std::make_unique<route::Outlet>(
-        std::move(route), route::OutletOptions{.sender = peer.lanes.get(), .audience = &incoming.audience});
-  }
-  return &incoming;
+/// False without memory.
+bool FarSide::open_way(Incoming& incoming, const link::FarTopic& topic) noexcept try {
+  if (incoming.outlet) return true;
+  auto route = bus_.topics->open(topic.name->text);
+  if (!route) return false;
+  incoming.outlet = std::make_unique<route::Outlet>(
+      std::move(route), route::OutletOptions{.sender = incoming.from->lanes.get(), .audience = &incoming.audience});
+  return true;
 } catch (const std::bad_alloc&) {
-  return nullptr;
+  return false;
 }
 
 void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                               const link::Arrival& how) noexcept {
-  const auto entry = known(peer);
-  Incoming* const found = way_in(*entry, topic);
-  if (!found) {
-    gap(peer, topic, message->sequence, message->sequence);
-    return release(message);
-  }
-  Incoming& incoming = *found;
-  message->retained = how.only != 0;
-  if (!incoming.outlet->refresh()) {
+  auto* const incoming = static_cast<Incoming*>(topic.host);
+  if (!incoming || !open_way(*incoming, topic) || !incoming->outlet->refresh()) {
     // Nobody can be offered it: that it is missing is all that can be told.
     gap(peer, topic, message->sequence, message->sequence);
     return release(message);
   }
-  const std::uint32_t size = message->size;
-  for (const std::uint32_t id : incoming.waiting) {
-    if (how.only == 0 || how.only == id) entry->credits->offering(id, size);
+  Known& from = *incoming->from;
+  message->retained = how.only != 0;
+  if (!incoming->waiting.empty()) count_later(*incoming, how.only, message->size);
+  incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
+  // A short queue, or a handler that runs right here, is not kept waiting until the frame ends.
+  if (++from.untold < untold_max && !incoming->outlet->is_prompt()) return;
+  from.untold = 0;
+  from.wakes.tell();
+}
+
+/// A credit that is not counted for want of memory makes the window smaller by one message.
+void FarSide::count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept try {
+  for (Waiting& one : incoming.waiting) {
+    if (only == 0 || only == one.id) one.sizes.push_back(bytes);
   }
-  route::Wakes wakes;
-  incoming.outlet->deliver(message, how.groups, how.only, wakes);
-  wakes.tell();
-  for (const std::uint32_t id : incoming.waiting) {
-    if (how.only == 0 || how.only == id) entry->credits->offered(id);
+  if (incoming.has_sizes) return;
+  incoming.from->counted_later.push_back(&incoming);
+  incoming.has_sizes = true;
+} catch (const std::bad_alloc&) {
+}
+
+void FarSide::messages_ended(link::PeerId peer) noexcept {
+  const auto from = known(peer);
+  from->untold = 0;
+  from->wakes.tell();
+  for (Incoming* const incoming : from->counted_later) {
+    incoming->has_sizes = false;
+    for (Waiting& one : incoming->waiting) {
+      if (!one.sizes.empty()) from->credits->offered(one.id, one.sizes);
+      one.sizes.clear();
+    }
   }
+  from->counted_later.clear();
 }
 
 void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexcept {

@@ -42,16 +42,6 @@ void FarCredits::ended(std::uint32_t id) noexcept {
   credits_.erase(found);
 }
 
-void FarCredits::offering(std::uint32_t id, std::uint32_t bytes) noexcept try {
-  const std::lock_guard lock{mutex_};
-  const auto found = credits_.find(id);
-  if (found == credits_.end()) return;
-  found->second.sizes.push_back(bytes);
-  found->second.offered_bytes += bytes;
-} catch (...) {
-  // Its bytes are never given back: the window shrinks by one message.
-}
-
 /// Reads from the lane's own positions what has left.
 void FarCredits::look(Credit& credit) noexcept {
   if (!credit.lane) return;
@@ -64,13 +54,19 @@ void FarCredits::look(Credit& credit) noexcept {
   }
 }
 
-void FarCredits::offered(std::uint32_t id) noexcept {
+void FarCredits::offered(std::uint32_t id, std::span<const std::uint32_t> sizes) noexcept {
   mailbox::Mailbox* box = nullptr;
   {
     const std::lock_guard lock{mutex_};
     const auto found = credits_.find(id);
     if (found == credits_.end()) return;
     Credit& credit = found->second;
+    try {
+      credit.sizes.insert(credit.sizes.end(), sizes.begin(), sizes.end());
+    } catch (const std::bad_alloc&) {
+      // They are never given back: the window shrinks by them.
+    }
+    for (const std::uint32_t bytes : sizes) credit.offered_bytes += bytes;
     look(credit);
     const Queue& queue = credit.box->queue();
     const bool is_low = (credit.messages + credit.sizes.size() - credit.told_messages) * 4 >= queue.messages * 2 ||

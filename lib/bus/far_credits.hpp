@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 
 #include "link/links.hpp"
 #include "mailbox/mailbox.hpp"
@@ -24,10 +25,9 @@ class FarCredits : public std::enable_shared_from_this<FarCredits> {
   void begin() noexcept;
   void joined(std::uint32_t id, mailbox::Mailbox& box) noexcept;
   void ended(std::uint32_t id) noexcept;
-  /// A message of this size is about to be offered to it.
-  void offering(std::uint32_t id, std::uint32_t bytes) noexcept;
-  /// It was offered: grants when a quarter has left the queue, or asks to be told when it has.
-  void offered(std::uint32_t id) noexcept;
+  /// Messages of these sizes were offered to it: grants when a quarter has left the queue, or asks to be told when it
+  /// has.
+  void offered(std::uint32_t id, std::span<const std::uint32_t> sizes) noexcept;
 
  private:
   struct Credit {

@@ -48,7 +48,7 @@ class FarSide final : public link::Host {
   void subscription_refused(std::uint32_t id, link::PeerId peer, const Error& why) noexcept override;
   void peer_serves(link::PeerId peer, const wire::ServeBody& changes) noexcept override;
   void peer_told(link::PeerId peer) noexcept override;
-  void topic_named(link::PeerId peer, const link::FarTopic& topic) noexcept override;
+  void topic_named(link::PeerId peer, link::FarTopic& topic) noexcept override;
   void schema_arrived(link::PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override;
   std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept override;
   void schema_refused(link::PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept override;
@@ -56,15 +56,24 @@ class FarSide final : public link::Host {
                            std::uint64_t at) noexcept override;
   void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
                        const link::Arrival& how) noexcept override;
+  void messages_ended(link::PeerId peer) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
   void gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept override;
 
  private:
+  struct Known;
+  /// A subscription of ours that grants credits.
+  struct Waiting {
+    std::uint32_t id;
+    std::vector<std::uint32_t> sizes{};  ///< of what this frame has brought it so far
+  };
   /// A topic of a peer on its way into our routes.
   struct Incoming {
+    Known* from = nullptr;
     route::Audience audience{};
-    std::vector<std::uint32_t> waiting{};  ///< of these: get credits
+    std::vector<Waiting> waiting{};
     std::unique_ptr<route::Outlet> outlet{};
+    bool has_sizes = false;
   };
   /// What a peer has with us, as long as it is remembered; its calls come one at a time.
   struct Known {
@@ -76,9 +85,14 @@ class FarSide final : public link::Host {
     std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
     std::map<std::uint64_t, std::vector<std::byte>> schemas;                ///< that it has sent
     std::shared_ptr<FarCredits> credits;
+    // Until the frame ends: consumers that are still to be told, and topics whose credits are to be counted.
+    route::Wakes wakes{};
+    std::uint32_t untold = 0;
+    std::vector<Incoming*> counted_later{};
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
-  Incoming* way_in(Known& peer, const link::FarTopic& topic) noexcept;
+  bool open_way(Incoming& incoming, const link::FarTopic& topic) noexcept;
+  void count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
   /// Who got messages of a peer that is not remembered any more.
   struct Forgotten {

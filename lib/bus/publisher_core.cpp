@@ -196,6 +196,16 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     count();
     return Published{1, 1, 0, false};
   }
+  if (!ordered.owns_lock() && way.outlet.has_sole_peer()) {
+    const wire::Offer offer = way.outlet.offer_to_sole_peer(*envelope);
+    if (offer != wire::Offer::refused) {
+      count();
+      const bool is_taken = offer == wire::Offer::taken;
+      if (envelope->references.load(std::memory_order_acquire) == 1) sender.depot->put_back(envelope, sender.alone);
+      else release(envelope);
+      return Published{1, is_taken ? 1u : 0u, is_taken ? 0u : 1u, false};
+    }
+  }
   if (way.outlet.lacks_lanes())
     bus->log(LogLevel::warning, "bus.no_lane", "no memory for a lane: a subscription loses what it is offered",
              "free memory or use shorter queues", {{"topic", route.name()->text}});

@@ -27,6 +27,22 @@ bool valid(std::string_view name, bool wildcards) noexcept {
   return detail::check_name(name, wildcards) == detail::NameFault::none;
 }
 
+/// Tells the host that a frame which had data is at its end.
+class MessagesEnd {
+ public:
+  MessagesEnd(Host& host, PeerId peer, const std::uint32_t& data_records) noexcept
+      : host_{host}, peer_{peer}, data_records_{data_records} {}
+  MessagesEnd(const MessagesEnd&) = delete;
+  ~MessagesEnd() {
+    if (data_records_ != 0) host_.messages_ended(peer_);
+  }
+
+ private:
+  Host& host_;
+  const PeerId peer_;
+  const std::uint32_t& data_records_;
+};
+
 bool is_data(RecordType type) noexcept { return type == RecordType::message || type == RecordType::item; }
 
 }  // namespace
@@ -67,6 +83,8 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
+  // However it ends.
+  const MessagesEnd messages_end{host_, peer.info.id, data_records};
   while (reader.next(record)) {
     data_records += is_data(record.type) ? 1 : 0;
     is_counted = is_counted || record.type != RecordType::grant;
@@ -166,6 +184,7 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
     FarTopic& topic = place->second;
     peer.far_names.push_back({&topic, name});
     topic.type = one.type;
+    host_.topic_named(peer.info.id, topic);
     if (!is_new && topic.series != one.series && !base::defect(base::Defect::series_ignored)) {
       // Numbering has begun anew: nobody knows what came between.
       topic.series = one.series;
@@ -175,7 +194,6 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
     } else {
       skipped(peer, topic, one.next_number);
     }
-    host_.topic_named(peer.info.id, topic);
   }
   return true;
 } catch (...) {

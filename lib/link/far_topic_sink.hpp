@@ -31,7 +31,7 @@ class FarTopicSink final : public wire::TopicSink {
   void unreserve() noexcept override;
   [[nodiscard]] Overflow overflow() const noexcept override { return overflow_.load(std::memory_order_relaxed); }
   [[nodiscard]] Duration block_for() const noexcept override { return Duration{block_for_.load(std::memory_order_relaxed)}; }
-  void wait_for_room(Duration nap) noexcept override;
+  void wait_for_room(std::uint32_t bytes, Duration nap) noexcept override;
   [[nodiscard]] std::string_view peer() const noexcept override { return remote_->name; }
   [[nodiscard]] PeerId peer_id() const noexcept { return remote_->id; }
 
@@ -63,7 +63,9 @@ class FarTopicSink final : public wire::TopicSink {
   [[nodiscard]] bool has_credit(std::uint64_t bytes) const noexcept;
   wire::Offer offer_locked(wire::Envelope& envelope, std::span<const std::string_view> groups, std::uint32_t only,
                            bool may_wait) noexcept;
+  wire::Offer pack_plain(const wire::Envelope& envelope, const wire::Terms& terms) noexcept;
   [[nodiscard]] bool can_pack(Peer& peer, std::uint64_t bytes) const noexcept;
+  [[nodiscard]] bool is_full_for_patient(Peer& peer, std::uint64_t bytes) const noexcept;
   Put pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept;
   void spend(std::uint64_t bytes, std::uint32_t only) noexcept;
   bool wait_in_queue(wire::Envelope* envelope, std::uint64_t number, wire::MetaFields fields) noexcept;

@@ -124,6 +124,9 @@ std::shared_ptr<Remote> Links::remember(Peer& peer) {
   if (!remote) remote = std::make_shared<Remote>(incarnation, PeerId{++serials_given_}, ++series_given_);
   remote->name = peer.info.name;
   remote->interned = memory_.intern(peer.info.name);
+  remote->sent_by = remote->interned ? memory_.sent_by(*remote->interned) : nullptr;
+  // Whose messages can not be told from our own has no link.
+  if (!remote->sent_by) throw std::bad_alloc{};
   remote->away_since = Instant::never();
   remote->told_forgotten = false;
   ++remote->links_so_far;

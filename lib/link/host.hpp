@@ -42,6 +42,7 @@ struct FarTopic {
   wire::FarType type;
   std::uint64_t series = 0;  ///< the run of numbers that `next` belongs to
   std::uint64_t next = 1;    ///< the number of the next message
+  void* host = nullptr;      ///< the host's own; it sets it whenever the topic is named
 };
 
 /// How a message reaches this bus.
@@ -75,8 +76,9 @@ class Host {
   /// It has told all it subscribes and serves: `Links::settled` may have become true.
   virtual void peer_told(PeerId peer) noexcept = 0;
 
-  /// A topic has its name on this connection; its type, and the schema that came before it, can be judged.
-  virtual void topic_named(PeerId peer, const FarTopic& topic) noexcept = 0;
+  /// A topic has its name on this connection, before anything else is told of it there; its type, and the schema that
+  /// came before it, can be judged.
+  virtual void topic_named(PeerId peer, FarTopic& topic) noexcept = 0;
   virtual void schema_arrived(PeerId peer, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept = 0;
   /// The binary schema with this fingerprint, for a peer that asks; empty when it is not known.
   virtual std::vector<std::byte> schema_of(std::uint64_t fingerprint) noexcept = 0;
@@ -88,6 +90,8 @@ class Host {
   /// Takes over one reference. Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at
   /// a multiple of 16 and is not verified yet.
   virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, const Arrival& how) noexcept = 0;
+  /// Nothing more comes of the frame that brought messages: what was put off for all of them is due.
+  virtual void messages_ended(PeerId peer) noexcept = 0;
   /// Takes over one reference. The extra carries the return address, whose reference belongs to the envelope.
   virtual void request_arrived(PeerId peer, wire::Envelope* request) noexcept = 0;
   /// Messages `first` to `last` of the topic were lost on the way, in order with those that arrive; 0: nobody knows how

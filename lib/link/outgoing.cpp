@@ -8,10 +8,6 @@ namespace {
 
 using wire::RecordType;
 
-/// A frame is closed behind this; more would only delay what it carries. From here on packing more gains nothing.
-constexpr std::size_t frame_target_bytes = std::size_t{64} << 10;
-/// The least a frame may carry, on the slowest link.
-constexpr std::size_t frame_least_bytes = 1024;
 /// Smaller frames are copied for the transport, so that the memory of the open one stays.
 constexpr std::size_t copied_bytes_max = 4096;
 /// Room for the headers, the padding and the Meta of a fragment.
@@ -39,10 +35,6 @@ void Outgoing::speak(std::uint16_t version) noexcept {
 
 Outgoing::~Outgoing() {
   for (const Large& one : large_) detail::release(one.owner);
-}
-
-std::size_t Outgoing::frame_limit() const noexcept {
-  return std::min(frame_bytes_max, std::max(frame_least_bytes, window.frame_bytes()));
 }
 
 void Outgoing::count(RecordType type, std::size_t bytes, FarTotals* totals, bool is_data) {
@@ -101,11 +93,6 @@ Put Outgoing::control(const wire::Record& record) noexcept {
   return put == Put::sent && gone_ ? Put::gone : put;
 }
 
-bool Outgoing::has_room(std::size_t record_bytes) const noexcept {
-  if (!is_open() || !closed_.empty() || !large_.empty() || !window.has_room(record_bytes)) return false;
-  return open_.records() == 0 || open_.bytes() + record_bytes <= std::min(frame_target_bytes, frame_limit());
-}
-
 Put Outgoing::data(const wire::Record& record, FarTotals* totals) noexcept {
   try {
     return pack(record, totals, true);
@@ -113,10 +100,6 @@ Put Outgoing::data(const wire::Record& record, FarTotals* totals) noexcept {
     gone_ = true;  // it is packed and can not be accounted for: the link ends, and what it had is counted as lost
     return Put::no_memory;
   }
-}
-
-bool Outgoing::is_large(std::size_t record_bytes) const noexcept {
-  return record_bytes + wire::frame_header_bytes > frame_limit();
 }
 
 Put Outgoing::large(Large one) noexcept {

@@ -4,6 +4,7 @@
 /// without a timer. Control goes always; data goes while window and open frame have room. The owner serialises all
 /// calls.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -20,6 +21,13 @@
 #include "wire/frame_bodies.hpp"
 
 namespace midplane::inline v0::link {
+
+/// A frame is closed behind this; more would only delay what it carries. From here on packing more gains nothing.
+inline constexpr std::size_t frame_target_bytes = std::size_t{64} << 10;
+/// Data that is packed while the transport takes nothing: enough for it to go on with while who packs is told.
+inline constexpr std::size_t packed_bytes_max = 4 * frame_target_bytes;
+/// The least a frame may carry, on the slowest link.
+inline constexpr std::size_t frame_least_bytes = 1024;
 
 /// What became of a record.
 enum class Put : std::uint8_t { sent, full, too_large, no_memory, gone };
@@ -47,11 +55,16 @@ class Outgoing {
   /// Packs a record that never waits for grants. `full`: more waits here than a peer that does not read may make us keep.
   Put control(const wire::Record& record) noexcept;
   /// A data record of this size may be packed now.
-  [[nodiscard]] bool has_room(std::size_t record_bytes) const noexcept;
+  [[nodiscard]] bool has_room(std::size_t record_bytes) const noexcept {
+    if (!is_open() || !large_.empty() || !window.has_room(record_bytes)) return false;
+    return closed_bytes_ + open_.bytes() + record_bytes <= packed_bytes_max || (closed_.empty() && open_.records() == 0);
+  }
   /// Packs one; only after `has_room`.
   Put data(const wire::Record& record, FarTotals* totals) noexcept;
   /// True when a record of this size has to go as `large`.
-  [[nodiscard]] bool is_large(std::size_t record_bytes) const noexcept;
+  [[nodiscard]] bool is_large(std::size_t record_bytes) const noexcept {
+    return record_bytes + wire::frame_header_bytes > frame_limit();
+  }
   Put large(Large large) noexcept;
   /// Gives what is packed to the transport.
   void flush() noexcept;
@@ -82,7 +95,9 @@ class Outgoing {
   void count(wire::RecordType type, std::size_t bytes, FarTotals* totals, bool is_data);
   [[nodiscard]] bool wants_grant() const noexcept { return open_is_counted_ && window.wants_grant(open_has_data_); }
   void begin_open() noexcept;
-  [[nodiscard]] std::size_t frame_limit() const noexcept;
+  [[nodiscard]] std::size_t frame_limit() const noexcept {
+    return std::min(frame_bytes_max, std::max(frame_least_bytes, window.frame_bytes()));
+  }
 
   struct Closed {
     wire::Frame frame;

@@ -19,7 +19,7 @@ void raise(std::atomic<std::uint64_t>& counter) noexcept { counter.fetch_add(1, 
 
 bool Links::payload_arrived(Peer& peer, const wire::Record& record) noexcept {
   wire::Meta meta;
-  if (!record.meta.empty()) {
+  if (!record.meta.empty()) [[unlikely]] {
     auto decoded = wire::decode_meta(record.meta);
     if (!decoded) return false;
     meta = std::move(*decoded);
@@ -212,6 +212,17 @@ wire::Envelope* Links::acquire(std::size_t bytes) noexcept {
 
 wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name,
                             wire::Meta& meta, wire::Envelope* assembled) noexcept {
+  // Most messages say no more than who sent them, and share what says it.
+  const bool is_plain = kind == wire::Kind::message && !assembled && !meta.headers && meta.remaining_ns < 0;
+  if (is_plain) {
+    wire::Envelope* const plain = depot_.acquire(record.payload.size(), false, false);
+    if (!plain) return raise(counters_.no_memory), nullptr;
+    std::memcpy(const_cast<std::byte*>(plain->payload), record.payload.data(), record.payload.size());
+    plain->size = static_cast<std::uint32_t>(record.payload.size());
+    plain->name = name;
+    plain->extra = peer.remote->sent_by;
+    return plain;
+  }
   wire::Envelope* envelope = assembled ? assembled : acquire(record.payload.size());
   const Headers* headers = nullptr;
   if (envelope && meta.headers) headers = new (std::nothrow) Headers{std::move(*meta.headers)};

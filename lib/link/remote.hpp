@@ -43,6 +43,7 @@ struct Remote {
   const PeerId id;
   std::string name{};          ///< of its bus; written while greeting
   const wire::Name* interned = nullptr;
+  wire::Extra* sent_by = nullptr;  ///< of its messages that have no other extra
 
   base::Flag flag;  ///< guards the following and the sending side of its connection
   std::uint64_t series;  ///< of all numbers given to it

@@ -10,6 +10,16 @@ namespace {
 /// A waiting publisher looks again this often; see Mailbox::wait_for_room.
 constexpr Duration nap = std::chrono::milliseconds{1};
 
+/// What is shorter than this fills up while its consumer has not been told.
+constexpr std::size_t short_messages = 512;
+constexpr std::size_t short_bytes = std::size_t{256} << 10;
+
+bool wants_each(const mailbox::Mailbox& box) noexcept {
+  if (box.queue().messages < short_messages || box.queue().bytes < short_bytes) return true;
+  const auto drainer = box.drainer();
+  return drainer && drainer->is_inline();
+}
+
 }  // namespace
 
 Outlet::~Outlet() {
@@ -38,6 +48,7 @@ bool Outlet::renew() noexcept {
     bool refusing = false;
     bool blocking = false;
     bool lacking = false;
+    bool prompt = false;
     const std::uint64_t version = route_->version();
     const auto members_of = [&](const std::string& name) -> std::vector<Mouth>& {
       const auto is_it = [&name](const Group& g) { return g.name == name; };
@@ -59,6 +70,7 @@ bool Outlet::renew() noexcept {
         // Its sender has waited for it; who brings the message must not.
         if (mouth.overflow == Overflow::refuse || mouth.overflow == Overflow::block) mouth.overflow = Overflow::drop_newest;
       }
+      prompt |= wants_each(*near.mailbox);
       std::vector<Mouth>* into = &mouths;
       if (!near.group.empty()) {
         into = &members_of(near.group);
@@ -104,10 +116,13 @@ bool Outlet::renew() noexcept {
     any_refusing_ = refusing;
     any_blocking_ = blocking;
     lacks_lanes_ = lacking;
+    is_prompt_ = prompt;
     sole_ = nullptr;
     if (mouths_.size() == 1 && groups_.empty() && ways_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
         mouths_[0].overflow != Overflow::refuse && mouths_[0].overflow != Overflow::latest)
       sole_ = mouths_.data();
+    const bool is_peer_alone = mouths_.empty() && groups_.empty() && ways_.size() == 1;
+    sole_peer_ = is_peer_alone && ways_[0].is_plain && !ways_[0].refuses ? ways_[0].sink.get() : nullptr;
     version_ = lacking ? 0 : version;  // 0: looks again with the next message
     std::for_each(old.begin(), old.end(), leave);
     return true;
@@ -237,7 +252,7 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
     const Instant until = clock.now() + way.sink->block_for();
     for (Instant now = clock.now(); now < until; now = clock.now()) {
       if (executor && executor->is_driven()) executor->drive(std::min(until, now + nap));
-      else way.sink->wait_for_room(std::min(nap, until - now));
+      else way.sink->wait_for_room(envelope.size, std::min(nap, until - now));
       if (try_it()) return;
     }
   }
@@ -247,6 +262,11 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
 Offering Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
                          Wakes& wakes) noexcept {
   Offering offering;
+  if (sole_ && (only == 0 || sole_->id == only)) {
+    put(*sole_, envelope, offering, wakes);
+    if (offering.queued == 0) detail::release(envelope);
+    return offering;
+  }
   const auto give = [&](auto&& put_it) {
     detail::acquire(envelope);
     const std::uint32_t before = offering.queued;

@@ -121,7 +121,15 @@ class Outlet {
     if (sole_->lane->push(envelope)) wakes.add(*sole_->mailbox, *sole_->lane);
     return true;
   }
+  /// The same for a topic with one peer that has plain subscriptions, and nobody here. `refused`: nothing was done; it
+  /// would have to wait. The caller keeps its reference.
+  [[nodiscard]] bool has_sole_peer() const noexcept { return sole_peer_ != nullptr; }
+  wire::Offer offer_to_sole_peer(wire::Envelope& envelope) noexcept {
+    return sole_peer_->offer(envelope, {.may_wait = true});
+  }
   [[nodiscard]] bool may_block() const noexcept { return any_blocking_; }
+  /// Some consumer has a short queue, or runs its handler where it is told: to be told of each message.
+  [[nodiscard]] bool is_prompt() const noexcept { return is_prompt_; }
   [[nodiscard]] std::uint32_t matched() const noexcept {
     return static_cast<std::uint32_t>(mouths_.size() + groups_.size()) + plain_ways_;
   }
@@ -170,7 +178,9 @@ class Outlet {
   bool lacks_lanes_ = false;
   bool any_refusing_ = false;
   bool any_blocking_ = false;
+  bool is_prompt_ = false;
   Mouth* sole_ = nullptr;  ///< the only way out, when it neither refuses nor conflates
+  wire::TopicSink* sole_peer_ = nullptr;  ///< the only way out, when nobody there refuses
   std::vector<Mouth> mouths_;
   std::vector<Group> groups_;
   std::vector<Way> ways_;

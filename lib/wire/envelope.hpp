@@ -17,15 +17,18 @@ namespace midplane::inline v0::wire {
 class Depot;
 class ReturnAddress;
 
+struct Extra;
+
 /// An interned name; lives as long as anything that can point to it.
 struct Name {
   std::string text;
   std::uint32_t index = 0;
+  std::shared_ptr<Extra> sent_by{};  ///< a peer's: the extra of all its messages that need no other
 };
 
 enum class Kind : std::uint8_t { message, request, reply, event };
 
-/// Fields that most messages do not have. Lies between the header and the payload of its block.
+/// Fields that most messages do not have. Lies between the header and the payload of its block, or is a Name's `sent_by`.
 struct Extra {
   const Headers* headers = nullptr;         ///< owned
   const Name* peer = nullptr;               ///< who sent it; null: this bus

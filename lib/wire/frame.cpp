@@ -42,12 +42,6 @@ constexpr std::size_t checksum_from = 8;
 /// A frame larger than its length field can say is never built.
 constexpr std::size_t frame_bytes_max = UINT32_MAX;
 
-constexpr std::size_t align(std::size_t bytes, std::size_t to) noexcept { return (bytes + to - 1) / to * to; }
-
-constexpr bool has_load(RecordType type) noexcept {
-  return type == RecordType::reply || type == RecordType::failure || type == RecordType::heartbeat;
-}
-
 std::uint32_t checksum(std::span<const std::byte> frame) noexcept {
   return static_cast<std::uint32_t>(XXH3_64bits(frame.data() + checksum_from, frame.size() - checksum_from));
 }
@@ -57,21 +51,6 @@ T load_from(const std::byte* at) noexcept {
   T value;
   std::memcpy(&value, at, sizeof value);
   return value;
-}
-
-/// Where the parts of a record lie in its frame.
-struct Layout {
-  std::size_t payload, meta, end;
-};
-
-Layout layout_of(std::size_t at, RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept {
-  Layout layout{};
-  layout.payload = at + record_header_bytes + (has_load(type) ? load_report_bytes : 0);
-  layout.meta = align(layout.payload + payload_bytes, 8);
-  if (meta_bytes == 0) layout.meta = layout.payload + payload_bytes;
-  // The next record begins 8 behind a multiple of 16, so that its own payload is aligned.
-  layout.end = align(layout.meta + meta_bytes + 8, payload_alignment) - 8;
-  return layout;
 }
 
 }  // namespace
@@ -99,10 +78,6 @@ std::string_view name_of(FrameFault fault) noexcept {
   return "unknown";
 }
 
-std::size_t bytes_of(RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept {
-  return layout_of(frame_header_bytes, type, payload_bytes, meta_bytes).end - frame_header_bytes;
-}
-
 void FrameBuilder::begin() noexcept {
   // One large message must not keep its size for the life of the connection.
   constexpr std::size_t kept_bytes_max = std::size_t{256} << 10;
@@ -118,8 +93,11 @@ void FrameBuilder::begin() noexcept {
 /// Room for `bytes` in all.
 bool FrameBuilder::grow(std::size_t bytes) noexcept {
   constexpr std::size_t least = 1024;
-  const std::size_t capacity = std::max({least, bytes, std::bit_ceil(std::min(size_before_, bytes * 64)), 2 * size_});
-  FrameMemory memory{static_cast<std::byte*>(std::malloc(capacity))};
+  constexpr std::size_t crowded = 4096;
+  std::size_t capacity = std::max({least, bytes, std::bit_ceil(std::min(size_before_, bytes * 64)), 2 * size_});
+  // What is not small any more becomes a full frame, and those are kept.
+  if (capacity > crowded && bytes <= frame_block_bytes) capacity = frame_block_bytes;
+  FrameMemory memory{allocate_frame(capacity)};
   if (!memory) return false;
   if (size_ != 0) std::memcpy(memory.get(), memory_.get(), size_);
   memory_ = std::move(memory);
@@ -138,17 +116,13 @@ bool FrameBuilder::add(const Record& record) noexcept {
                                       in_microseconds(record.type, version_) ? record.mark / nanoseconds_per_microsecond
                                                                              : record.mark};
   std::byte* const frame = memory_.get();
+  // Padding is zero, in front of Meta and behind it: less than 16 bytes each, and what they carry is written over it.
+  std::memset(frame + layout.end - 16, 0, 16);
+  if (!record.meta.empty()) std::memset(frame + layout.meta - 8, 0, 8);
   std::memcpy(frame + at, &header, sizeof header);
   if (has_load(record.type)) std::memcpy(frame + at + sizeof header, &record.load, sizeof record.load);
-  // Padding is zero, in front of Meta and behind it.
-  std::size_t end = layout.payload + record.payload.size();
   if (!record.payload.empty()) std::memcpy(frame + layout.payload, record.payload.data(), record.payload.size());
-  if (!record.meta.empty()) {
-    std::memset(frame + end, 0, layout.meta - end);
-    std::memcpy(frame + layout.meta, record.meta.data(), record.meta.size());
-    end = layout.meta + record.meta.size();
-  }
-  std::memset(frame + end, 0, layout.end - end);
+  if (!record.meta.empty()) std::memcpy(frame + layout.meta, record.meta.data(), record.meta.size());
   size_ = layout.end;
   ++records_;
   return true;

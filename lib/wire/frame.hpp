@@ -4,11 +4,12 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "wire/frame_memory.hpp"
 
 namespace midplane::inline v0::wire {
 
@@ -104,14 +105,30 @@ enum class FrameFault : std::uint8_t {
 inline constexpr std::size_t frame_faults = 7;
 [[nodiscard]] std::string_view name_of(FrameFault fault) noexcept;
 
-/// What a record takes of a frame, padding included.
-[[nodiscard]] std::size_t bytes_of(RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept;
+constexpr bool has_load(RecordType type) noexcept {
+  return type == RecordType::reply || type == RecordType::failure || type == RecordType::heartbeat;
+}
+constexpr std::size_t align(std::size_t bytes, std::size_t to) noexcept { return (bytes + to - 1) / to * to; }
 
-/// The memory of a frame, from malloc: whoever sends it frees it, on any thread.
-struct FreeFrame {
-  void operator()(std::byte* block) const noexcept { std::free(block); }
+/// Where the parts of a record lie in its frame.
+struct Layout {
+  std::size_t payload, meta, end;
 };
-using FrameMemory = std::unique_ptr<std::byte, FreeFrame>;
+
+constexpr Layout layout_of(std::size_t at, RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept {
+  Layout layout{};
+  layout.payload = at + record_header_bytes + (has_load(type) ? load_report_bytes : 0);
+  layout.meta = align(layout.payload + payload_bytes, 8);
+  if (meta_bytes == 0) layout.meta = layout.payload + payload_bytes;
+  // The next record begins 8 behind a multiple of 16, so that its own payload is aligned.
+  layout.end = align(layout.meta + meta_bytes + 8, payload_alignment) - 8;
+  return layout;
+}
+/// What a record takes of a frame, padding included.
+[[nodiscard]] constexpr std::size_t bytes_of(RecordType type, std::size_t payload_bytes, std::size_t meta_bytes) noexcept {
+  return layout_of(frame_header_bytes, type, payload_bytes, meta_bytes).end - frame_header_bytes;
+}
+
 struct Frame {
   FrameMemory memory;
   std::size_t size = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/prefetch.hpp"
 #include "wire/return_address.hpp"
@@ -37,6 +38,7 @@ void let_go(Envelope& envelope) noexcept {
   Extra* extra = envelope.extra;
   if (extra == nullptr) return;
   envelope.extra = nullptr;
+  if (static_cast<void*>(extra) != envelope.block()) return;  // shared
   delete extra->headers;
   if (extra->release) extra->release();
   if (extra->return_address) extra->return_address->unref();
@@ -110,7 +112,8 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   Envelope* envelope = nullptr;
   if (size_class < block_bytes.size()) {
     if (!alone) flag_.lock();
-    envelope = take(size_class);
+    if (put_back_ && put_back_->size_class == size_class) envelope = std::exchange(put_back_, nullptr);
+    else envelope = take(size_class);
     if (!envelope) envelope = make(size_class);
     if (!alone) flag_.unlock();
   } else {
@@ -129,6 +132,17 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   envelope->unverified = false;
   envelope->extra = with_extra ? ::new (envelope->block()) Extra{} : nullptr;
   return envelope;
+}
+
+void Depot::put_back(Envelope* envelope, bool alone) noexcept {
+  let_go(*envelope);
+  if (envelope->size_class == uncached) return memory_.free_block(envelope);
+  if (!alone) flag_.lock();
+  envelope->size = 0;
+  envelope->next = nullptr;
+  Envelope* const before = std::exchange(put_back_, envelope);
+  if (before) before->next = std::exchange(local_[before->size_class], before);
+  if (!alone) flag_.unlock();
 }
 
 void Depot::give_back(Envelope* bundle) noexcept {
@@ -165,6 +179,7 @@ void PayloadMemory::retire(Depot* depot) noexcept {
     // A sender that outlived its bus leaves its blocks to nobody.
     if (depot->returned_.is_closed()) {
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
+      free_bundles(std::exchange(depot->put_back_, nullptr));
     }
     idle_.push_back(depot);
   }
@@ -176,6 +191,7 @@ void PayloadMemory::abandon() noexcept {
     const std::lock_guard lock{mutex_};
     for (const auto& depot : depots_) {
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
+      free_bundles(std::exchange(depot->put_back_, nullptr));
       free_bundles(depot->returned_.close());
     }
   }
@@ -192,6 +208,20 @@ const Name* PayloadMemory::intern(std::string_view text) noexcept {
       found->second.index = static_cast<std::uint32_t>(names_.size());
     }
     return &found->second;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+Extra* PayloadMemory::sent_by(const Name& sender) noexcept {
+  const std::lock_guard lock{mutex_};
+  try {
+    auto& shared = const_cast<Name&>(sender).sent_by;
+    if (!shared) {
+      shared = std::make_shared<Extra>();
+      shared->peer = &sender;
+    }
+    return shared.get();
   } catch (const std::bad_alloc&) {
     return nullptr;
   }

@@ -36,6 +36,9 @@ class Depot {
   /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
   /// the payload memory is used up. `alone`: the caller is the only thread that acquires here.
   Envelope* acquire(std::size_t bytes, bool with_extra, bool alone) noexcept;
+  /// Takes back what the same sender has acquired and nobody else has seen, or sees any more; the next one of its size
+  /// gets it, still in the cache. `alone`: as for `acquire`.
+  void put_back(Envelope* envelope, bool alone) noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
@@ -50,6 +53,7 @@ class Depot {
   base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   std::array<std::uint32_t, block_bytes.size()> made_{};
+  Envelope* put_back_ = nullptr;
   alignas(64) ReturnStack<> returned_;  ///< closed when the bus is gone: the returner then frees
 };
 
@@ -66,6 +70,8 @@ class PayloadMemory {
 
   /// The one Name of a text; null without memory.
   const Name* intern(std::string_view text) noexcept;
+  /// The extra of messages that say only who sent them; null without memory.
+  Extra* sent_by(const Name& sender) noexcept;
 
   [[nodiscard]] std::size_t bytes_used() const noexcept { return bytes_used_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }

@@ -38,8 +38,8 @@ class TopicSink {
   /// The most patient policy of its subscriptions, and the longest wait of those that block.
   [[nodiscard]] virtual Overflow overflow() const noexcept = 0;
   [[nodiscard]] virtual Duration block_for() const noexcept = 0;
-  /// Sleeps until there may be room, at most `nap`; callers look again themselves.
-  virtual void wait_for_room(Duration nap) noexcept = 0;
+  /// Sleeps until there may be room for a message of this size, at most `nap`; callers look again themselves.
+  virtual void wait_for_room(std::uint32_t bytes, Duration nap) noexcept = 0;
   [[nodiscard]] virtual std::string_view peer() const noexcept = 0;
 };
 

@@ -31,7 +31,7 @@ void release(void*, void* hint) {
 void release_frame(void* data, void* hint) {
   const bool stays = frame_stays;
   release(nullptr, hint);
-  if (!stays) std::free(data);
+  if (!stays) free_frame(static_cast<std::byte*>(data));
 }
 
 }  // namespace

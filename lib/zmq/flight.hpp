@@ -43,7 +43,7 @@ class Flight {
   FlightTotal& total_;
 };
 
-/// The same for memory from malloc, which the message takes over; on failure it stays the caller's.
+/// The same for the memory of a frame, which the message takes over; on failure it stays the caller's.
 [[nodiscard]] bool make_message(zmq_msg_t& message, const std::shared_ptr<Flight>& flight, OutboundFrame frame) noexcept;
 /// Closes such a message without freeing its frame: it could not be sent.
 void give_up(zmq_msg_t& message) noexcept;

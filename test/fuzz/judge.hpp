@@ -116,7 +116,8 @@ class Judge final : public link::Host {
   }
   void peer_told(link::PeerId peer) noexcept override { at(peer); }
   void peer_succeeds(const link::PeerInfo&, link::PeerId before) noexcept override { at(before); }
-  void topic_named(link::PeerId peer, const link::FarTopic& topic) noexcept override {
+  void messages_ended(link::PeerId) noexcept override {}
+  void topic_named(link::PeerId peer, link::FarTopic& topic) noexcept override {
     auto [edge, is_new] = at(peer).edges.try_emplace(topic.name->text, topic.next - 1);
     FUZZ_ASSERT(topic.next != 0 && edge->second <= topic.next - 1);
   }

@@ -205,7 +205,8 @@ struct Bus final : Host {
     for (const auto& one : changes.withdrawn) withdrawn.push_back(one);
   }
   void peer_told(PeerId) noexcept override { ++told; }
-  void topic_named(PeerId, const FarTopic& of) noexcept override { named.push_back(of.name->text); }
+  void messages_ended(PeerId) noexcept override {}
+  void topic_named(PeerId, FarTopic& of) noexcept override { named.push_back(of.name->text); }
   void schema_arrived(PeerId, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override {
     schemas.emplace_back(fingerprint, bfbs.size());
   }

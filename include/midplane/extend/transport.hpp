@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,11 +39,13 @@ struct InboundFrame {
   Function<void()> release;
 };
 
-/// A frame on its way out together with its memory: from malloc, to be given back with free.
+/// A frame on its way out together with its memory, which is given back with `free_frame`.
 struct OutboundFrame {
   std::byte* memory;
   std::size_t size;
 };
+/// Any thread; never blocks.
+void free_frame(std::byte* memory) noexcept;
 
 /// The link's side: what a transport may tell. It withholds everything else.
 class Inbound {
@@ -96,7 +97,7 @@ class Transport {
   /// on any thread when the bytes have left; otherwise it stays the caller's.
   virtual Sent give(ConnectionId id, OutboundFrame frame) noexcept {
     const Sent sent = send(id, {frame.memory, frame.size});
-    if (sent == Sent::taken) std::free(frame.memory);
+    if (sent == Sent::taken) free_frame(frame.memory);
     return sent;
   }
   /// Ends one connection; `down` follows.
