@@ -26,8 +26,9 @@ struct TransportOptions {
   std::vector<std::string> peers{};
   /// Allows tcp endpoints off loopback without keys: anybody who reaches the port can then read and write.
   bool insecure = false;
-  /// Frames per connection that may be on their way out; then `send` answers `full`. Two keep the line busy while what
-  /// comes meanwhile gathers in the link's open frame: a smaller number idles, a larger one makes smaller frames.
+  /// Small frames per connection that may be on their way out, and four times as many full ones; then `send` answers
+  /// `full`. Two keep the line busy while what comes meanwhile gathers in the link's open frame: a smaller number idles,
+  /// a larger one makes smaller frames.
   std::size_t send_frames = 2;
   /// Frames per connection that ZeroMQ reads ahead of us.
   std::size_t receive_frames = 64;

@@ -1,6 +1,8 @@
 #include "base/futex.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <ctime>
 
 #include <linux/futex.h>
@@ -8,8 +10,41 @@
 #include <unistd.h>
 
 namespace midplane::inline v0::base {
+namespace {
+
+struct Later {
+  struct Wake {
+    const std::uint32_t* word;
+    int threads;
+  };
+  std::array<Wake, 8> wakes;
+  std::size_t size = 0;
+  int depth = 0;
+};
+constinit thread_local Later later{};
+
+void wake(const std::uint32_t* word, int threads) noexcept {
+  const int saved = errno;
+  syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, threads, nullptr, nullptr, 0);
+  errno = saved;
+}
+
+}  // namespace
+
+WakesLater::WakesLater() noexcept { ++later.depth; }
+
+WakesLater::~WakesLater() {
+  if (--later.depth == 0) now();
+}
+
+void WakesLater::now() noexcept {
+  Later& mine = later;
+  for (std::size_t i = 0; i < mine.size; ++i) wake(mine.wakes[i].word, mine.wakes[i].threads);
+  mine.size = 0;
+}
 
 bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until) noexcept {
+  WakesLater::now();
   timespec deadline{};
   const timespec* timeout = nullptr;
   if (until != Instant::never()) {
@@ -29,9 +64,16 @@ bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until
 }
 
 void futex_wake(const std::uint32_t* word, int threads) noexcept {
-  const int saved = errno;
-  syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, threads, nullptr, nullptr, 0);
-  errno = saved;
+  Later& mine = later;
+  if (mine.depth == 0) return wake(word, threads);
+  for (std::size_t i = 0; i < mine.size; ++i) {
+    if (mine.wakes[i].word != word) continue;
+    if (threads == all_threads) mine.wakes[i].threads = all_threads;
+    else if (mine.wakes[i].threads != all_threads) mine.wakes[i].threads += threads;
+    return;
+  }
+  if (mine.size == mine.wakes.size()) return wake(word, threads);
+  mine.wakes[mine.size++] = {word, threads};
 }
 
 }  // namespace midplane::inline v0::base

@@ -13,6 +13,18 @@ namespace midplane::inline v0::base {
 bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until) noexcept;
 void futex_wake(const std::uint32_t* word, int threads) noexcept;
 
+/// While one stands, this thread's wakes are put off until it ends, or the thread itself waits: who completes many things
+/// in a row wakes each sleeper once, and not before there is nothing left to complete. A word that is gone by then is
+/// woken to no effect, as every waiter here looks again.
+class WakesLater {
+ public:
+  WakesLater() noexcept;
+  WakesLater(const WakesLater&) = delete;
+  ~WakesLater();
+  /// Those of this thread, at once: before it does something that may take long.
+  static void now() noexcept;
+};
+
 inline constexpr int all_threads = INT_MAX;
 
 inline const std::uint32_t* address_of(const std::atomic<std::uint32_t>& word) noexcept {

@@ -13,9 +13,6 @@ namespace {
 /// Schemas of one peer that are kept to judge by.
 constexpr std::size_t schemas_per_peer_max = 256;
 constexpr std::size_t schema_bytes_per_peer_max = std::size_t{4} << 20;
-/// So many messages of one frame may be in queues whose consumers have not been told yet: telling costs more than
-/// putting.
-constexpr std::uint32_t untold_max = 64;
 
 }  // namespace
 
@@ -137,10 +134,15 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
   Known& from = *incoming->from;
   message->retained = how.only != 0;
   if (!incoming->waiting.empty()) count_later(*incoming, how.only, message->size);
+  from.untold_bytes += message->size;
   incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
-  // A short queue, or a handler that runs right here, is not kept waiting until the frame ends.
-  if (++from.untold < untold_max && !incoming->outlet->is_prompt()) return;
+  // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
+  if (!incoming->outlet->may_tell_later(++from.untold, from.untold_bytes)) tell(from);
+}
+
+void FarSide::tell(Known& from) noexcept {
   from.untold = 0;
+  from.untold_bytes = 0;
   from.wakes.tell();
 }
 
@@ -157,8 +159,7 @@ void FarSide::count_later(Incoming& incoming, std::uint32_t only, std::uint32_t 
 
 void FarSide::messages_ended(link::PeerId peer) noexcept {
   const auto from = known(peer);
-  from->untold = 0;
-  from->wakes.tell();
+  tell(*from);
   for (Incoming* const incoming : from->counted_later) {
     incoming->has_sizes = false;
     for (Waiting& one : incoming->waiting) {
@@ -167,6 +168,19 @@ void FarSide::messages_ended(link::PeerId peer) noexcept {
     }
   }
   from->counted_later.clear();
+  const std::lock_guard lock{mutex_};
+  if (!from->ended.empty()) forget_ended(*from);
+}
+
+/// Only here, between two frames, nothing else looks at who waits.
+void FarSide::forget_ended(Known& from) noexcept {
+  for (auto& [name, incoming] : from.topics) {
+    for (const std::uint32_t id : from.ended) {
+      incoming.audience.erase(id);
+      std::erase_if(incoming.waiting, [id](const Waiting& one) { return one.id == id; });
+    }
+  }
+  from.ended.clear();
 }
 
 void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexcept {

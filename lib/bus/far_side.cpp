@@ -80,7 +80,10 @@ void FarSide::unsubscribe(std::uint32_t id) noexcept {
     pattern = found->second.pattern;
     our_subscriptions_.erase(found);
     subscriptions_.erase(id);
-    for (const auto& [peer, known] : peers_) known->credits->ended(id);
+    for (const auto& [peer, known] : peers_) {
+      known->credits->ended(id);
+      known->ended.push_back(id);
+    }
   }
   if (bus_.links) bus_.links->remove_subscription(id);
   routes_changed(pattern);

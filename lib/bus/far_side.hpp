@@ -88,10 +88,14 @@ class FarSide final : public link::Host {
     // Until the frame ends: consumers that are still to be told, and topics whose credits are to be counted.
     route::Wakes wakes{};
     std::uint32_t untold = 0;
+    std::uint64_t untold_bytes = 0;
     std::vector<Incoming*> counted_later{};
+    std::vector<std::uint32_t> ended{};  ///< subscriptions of ours, still among the readers of topics
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
   bool open_way(Incoming& incoming, const link::FarTopic& topic) noexcept;
+  static void tell(Known& from) noexcept;
+  static void forget_ended(Known& from) noexcept;
   void count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
   /// Who got messages of a peer that is not remembered any more.

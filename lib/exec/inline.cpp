@@ -7,6 +7,7 @@
 #include <midplane/executors.hpp>
 
 #include "base/clock.hpp"
+#include "base/futex.hpp"
 #include "base/parking.hpp"
 #include "exec/gate.hpp"
 #include "exec/running.hpp"
@@ -27,6 +28,7 @@ class InlineCore : public std::enable_shared_from_this<InlineCore> {
     if (Running* const outermost = Running::of(this)) return outermost->append(work);
     if (!gate_.enter()) return work.dropped();
     const auto keep = shared_from_this();  // the work may release the executor
+    base::WakesLater::now();  // it may take long
     run_all(work);
     // Without a thread for them the timers live on the submitters, late but not never.
     if (thread_is_missing_.load(std::memory_order_acquire)) fire_due();

@@ -8,6 +8,7 @@
 #include <midplane/names.hpp>
 
 #include "base/defect.hpp"
+#include "base/futex.hpp"
 #include "link/links.hpp"
 #include "link/peer_return.hpp"
 
@@ -27,19 +28,23 @@ bool valid(std::string_view name, bool wildcards) noexcept {
   return detail::check_name(name, wildcards) == detail::NameFault::none;
 }
 
-/// Tells the host that a frame which had data is at its end.
-class MessagesEnd {
+/// One frame being acted on: what its records cause is told and sent when it ends, however it ends.
+class Frame {
  public:
-  MessagesEnd(Host& host, PeerId peer, const std::uint32_t& data_records) noexcept
-      : host_{host}, peer_{peer}, data_records_{data_records} {}
-  MessagesEnd(const MessagesEnd&) = delete;
-  ~MessagesEnd() {
-    if (data_records_ != 0) host_.messages_ended(peer_);
+  Frame(Host& host, Peer& peer, const std::uint32_t& data_records) noexcept
+      : host_{host}, peer_{peer}, data_records_{data_records} {
+    peer_.cork();
+  }
+  Frame(const Frame&) = delete;
+  ~Frame() {
+    if (data_records_ != 0) host_.messages_ended(peer_.info.id);
+    peer_.uncork();
   }
 
  private:
+  const base::WakesLater wakes_later_;
   Host& host_;
-  const PeerId peer_;
+  Peer& peer_;
   const std::uint32_t& data_records_;
 };
 
@@ -83,8 +88,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
-  // However it ends.
-  const MessagesEnd messages_end{host_, peer.info.id, data_records};
+  const Frame whole{host_, peer, data_records};
   while (reader.next(record)) {
     data_records += is_data(record.type) ? 1 : 0;
     is_counted = is_counted || record.type != RecordType::grant;

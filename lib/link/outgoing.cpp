@@ -13,6 +13,9 @@ constexpr std::size_t copied_bytes_max = 4096;
 /// Room for the headers, the padding and the Meta of a fragment.
 constexpr std::size_t fragment_overhead = wire::frame_header_bytes + wire::record_header_bytes + 128;
 
+/// What this thread has corked.
+constinit thread_local const Outgoing* corked_here = nullptr;
+
 bool is_alone(RecordType type) noexcept { return type == RecordType::hello || type == RecordType::refused; }
 
 }  // namespace
@@ -184,7 +187,19 @@ bool Outgoing::send_fragment() noexcept try {
   return gone_ = true, false;
 }
 
+void Outgoing::cork() noexcept {
+  corked_ = true;
+  corked_here = this;
+}
+
+void Outgoing::uncork() noexcept {
+  corked_ = false;
+  corked_here = nullptr;
+  flush();
+}
+
 void Outgoing::flush() noexcept {
+  if (corked_ && corked_here == this && closed_.empty()) return;
   while (!full_ && is_open()) {
     if (!closed_.empty()) static_cast<void>(send_closed());
     else if (open_.records() != 0) static_cast<void>(send_open());

@@ -68,6 +68,10 @@ class Outgoing {
   Put large(Large large) noexcept;
   /// Gives what is packed to the transport.
   void flush() noexcept;
+  /// Between these two this thread's records gather until they fill a frame: answers to what came together leave
+  /// together. Other threads' leave as ever, and take with them what has gathered.
+  void cork() noexcept;
+  void uncork() noexcept;
   void writable() noexcept;
   void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
   /// Nothing waits here for the transport.
@@ -122,6 +126,7 @@ class Outgoing {
   std::uint64_t given_bytes_ = 0;
   std::deque<Large> large_;
   std::deque<Run> runs_;
+  bool corked_ = false;
   bool full_ = false;  ///< the transport owes a `writable`
   bool gone_ = false;
   bool ended_ = false;

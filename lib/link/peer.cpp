@@ -151,6 +151,16 @@ void Peer::grant_locked() noexcept {
                .mark = intake_.bytes()});
 }
 
+void Peer::cork() noexcept {
+  const std::lock_guard lock{remote->flag};
+  outgoing_.cork();
+}
+
+void Peer::uncork() noexcept {
+  const std::lock_guard lock{remote->flag};
+  outgoing_.uncork();
+}
+
 void Peer::took(std::size_t bytes, std::uint32_t data_records, bool wants_grant) noexcept {
   intake_.took(bytes, data_records);
   if (!wants_grant && !intake_.is_due()) return;

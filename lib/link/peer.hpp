@@ -63,6 +63,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   [[nodiscard]] bool idle() noexcept;
   /// Ends the sending side: what is not known to have arrived is counted under `reason`, who waits is told `why`.
   void end(const Error& why, DropReason reason) noexcept;
+  /// Answers to the frame that is being acted on leave together.
+  void cork() noexcept;
+  void uncork() noexcept;
   /// The frame just acted on: tells the peer when it is time.
   void took(std::size_t bytes, std::uint32_t data_records, bool wants_grant) noexcept;
 

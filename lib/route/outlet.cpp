@@ -10,16 +10,6 @@ namespace {
 /// A waiting publisher looks again this often; see Mailbox::wait_for_room.
 constexpr Duration nap = std::chrono::milliseconds{1};
 
-/// What is shorter than this fills up while its consumer has not been told.
-constexpr std::size_t short_messages = 512;
-constexpr std::size_t short_bytes = std::size_t{256} << 10;
-
-bool wants_each(const mailbox::Mailbox& box) noexcept {
-  if (box.queue().messages < short_messages || box.queue().bytes < short_bytes) return true;
-  const auto drainer = box.drainer();
-  return drainer && drainer->is_inline();
-}
-
 }  // namespace
 
 Outlet::~Outlet() {
@@ -48,7 +38,7 @@ bool Outlet::renew() noexcept {
     bool refusing = false;
     bool blocking = false;
     bool lacking = false;
-    bool prompt = false;
+    Queue shortest{.messages = SIZE_MAX, .bytes = SIZE_MAX};
     const std::uint64_t version = route_->version();
     const auto members_of = [&](const std::string& name) -> std::vector<Mouth>& {
       const auto is_it = [&name](const Group& g) { return g.name == name; };
@@ -70,7 +60,8 @@ bool Outlet::renew() noexcept {
         // Its sender has waited for it; who brings the message must not.
         if (mouth.overflow == Overflow::refuse || mouth.overflow == Overflow::block) mouth.overflow = Overflow::drop_newest;
       }
-      prompt |= wants_each(*near.mailbox);
+      shortest.messages = std::min(shortest.messages, near.mailbox->queue().messages);
+      shortest.bytes = std::min(shortest.bytes, near.mailbox->queue().bytes);
       std::vector<Mouth>* into = &mouths;
       if (!near.group.empty()) {
         into = &members_of(near.group);
@@ -116,7 +107,7 @@ bool Outlet::renew() noexcept {
     any_refusing_ = refusing;
     any_blocking_ = blocking;
     lacks_lanes_ = lacking;
-    is_prompt_ = prompt;
+    shortest_ = shortest;
     sole_ = nullptr;
     if (mouths_.size() == 1 && groups_.empty() && ways_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
         mouths_[0].overflow != Overflow::refuse && mouths_[0].overflow != Overflow::latest)
@@ -237,8 +228,9 @@ void Outlet::offer_far(Way& way, wire::Envelope& envelope, Offering& offering, b
 
 void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offering& offering, Wakes& wakes) noexcept {
   const auto try_it = [&] {
-    if (way.sink->offer(envelope, {.groups = way.chosen, .may_wait = true}) == wire::Offer::refused) return false;
-    ++offering.queued;
+    const wire::Offer offer = way.sink->offer(envelope, {.groups = way.chosen, .may_wait = true});
+    if (offer == wire::Offer::refused) return false;
+    ++(offer == wire::Offer::taken ? offering.queued : offering.dropped);
     way.chosen.clear();
     return true;
   };

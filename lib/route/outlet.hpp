@@ -128,8 +128,10 @@ class Outlet {
     return sole_peer_->offer(envelope, {.may_wait = true});
   }
   [[nodiscard]] bool may_block() const noexcept { return any_blocking_; }
-  /// Some consumer has a short queue, or runs its handler where it is told: to be told of each message.
-  [[nodiscard]] bool is_prompt() const noexcept { return is_prompt_; }
+  /// What may be put into the queues here before their consumers are told: a quarter of the shortest one.
+  [[nodiscard]] bool may_tell_later(std::uint32_t messages, std::uint64_t bytes) const noexcept {
+    return std::uint64_t{messages} * 4 < shortest_.messages && bytes * 4 < shortest_.bytes;
+  }
   [[nodiscard]] std::uint32_t matched() const noexcept {
     return static_cast<std::uint32_t>(mouths_.size() + groups_.size()) + plain_ways_;
   }
@@ -178,7 +180,7 @@ class Outlet {
   bool lacks_lanes_ = false;
   bool any_refusing_ = false;
   bool any_blocking_ = false;
-  bool is_prompt_ = false;
+  Queue shortest_{};
   Mouth* sole_ = nullptr;  ///< the only way out, when it neither refuses nor conflates
   wire::TopicSink* sole_peer_ = nullptr;  ///< the only way out, when nobody there refuses
   std::vector<Mouth> mouths_;

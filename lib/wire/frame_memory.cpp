@@ -21,6 +21,23 @@ struct alignas(16) Head {
 /// into the block, and what the kernel read for it has been read.
 alignas(64) constinit std::array<std::atomic<Head*>, 16> kept{};
 
+/// Larger ones, of a large message each.
+constinit std::array<std::atomic<Head*>, 4> kept_large{};
+constexpr std::size_t kept_large_bytes_max = (std::size_t{2} << 20) + frame_block_bytes;
+
+std::size_t rounded(std::size_t bytes) noexcept { return (bytes + frame_block_bytes - 1) / frame_block_bytes * frame_block_bytes; }
+
+/// One that is large enough, and not wasted on it.
+Head* take_large(std::size_t bytes) noexcept {
+  for (std::atomic<Head*>& place : kept_large) {
+    if (place.load(std::memory_order_relaxed) == nullptr) continue;
+    Head* const head = place.exchange(nullptr, std::memory_order_acquire);
+    if (!head || (head->bytes >= bytes && head->bytes <= 2 * bytes)) return head;
+    std::free(head);
+  }
+  return nullptr;
+}
+
 Head* take_kept() noexcept {
   for (std::atomic<Head*>& place : kept) {
     if (place.load(std::memory_order_relaxed) == nullptr) continue;
@@ -29,8 +46,9 @@ Head* take_kept() noexcept {
   return nullptr;
 }
 
-bool keep(Head* head) noexcept {
-  for (std::atomic<Head*>& place : kept) {
+template <std::size_t places>
+bool keep(std::array<std::atomic<Head*>, places>& kept_ones, Head* head) noexcept {
+  for (std::atomic<Head*>& place : kept_ones) {
     Head* empty = nullptr;
     if (place.load(std::memory_order_relaxed) == nullptr &&
         place.compare_exchange_strong(empty, head, std::memory_order_release, std::memory_order_relaxed))
@@ -42,7 +60,13 @@ bool keep(Head* head) noexcept {
 }  // namespace
 
 std::byte* allocate_frame(std::size_t bytes) noexcept {
-  Head* head = bytes == frame_block_bytes ? take_kept() : nullptr;
+  Head* head = nullptr;
+  if (bytes == frame_block_bytes) {
+    head = take_kept();
+  } else if (bytes > frame_block_bytes && bytes <= kept_large_bytes_max) {
+    bytes = rounded(bytes);
+    head = take_large(bytes);
+  }
   if (!head) {
     if (bytes > SIZE_MAX - sizeof(Head)) return nullptr;
     void* const memory = std::malloc(sizeof(Head) + bytes);
@@ -57,7 +81,9 @@ std::byte* allocate_frame(std::size_t bytes) noexcept {
 void free_frame(std::byte* memory) noexcept {
   if (!memory) return;
   wire::Head* const head = reinterpret_cast<wire::Head*>(memory) - 1;
-  if (head->bytes != wire::frame_block_bytes || !wire::keep(head)) std::free(head);
+  const bool is_large = head->bytes > wire::frame_block_bytes && head->bytes <= wire::kept_large_bytes_max;
+  if (head->bytes == wire::frame_block_bytes ? wire::keep(wire::kept, head) : is_large && wire::keep(wire::kept_large, head)) return;
+  std::free(head);
 }
 
 }  // namespace midplane::inline v0

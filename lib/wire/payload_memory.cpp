@@ -13,6 +13,8 @@ namespace wire {
 namespace {
 
 constexpr std::uint8_t uncached = block_bytes.size();
+/// Of free blocks that are larger than a depot keeps: all together.
+constexpr std::size_t large_bytes_max = std::size_t{8} << 20;
 
 std::size_t class_of(std::size_t bytes) noexcept {
   std::size_t size_class = 0;
@@ -117,8 +119,10 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
     if (!envelope) envelope = make(size_class);
     if (!alone) flag_.unlock();
   } else {
-    total = (total + 63) & ~std::size_t{63};
-    envelope = memory_.make_block(*this, size_class, total);
+    // Rounded, so that messages of nearly one size can have each other's blocks.
+    total = (total + block_bytes.back() - 1) / block_bytes.back() * block_bytes.back();
+    envelope = memory_.take_large(*this, total);
+    if (!envelope) envelope = memory_.make_block(*this, size_class, total);
   }
   if (!envelope) return nullptr;
   envelope->references.store(1, std::memory_order_relaxed);
@@ -136,7 +140,7 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
 
 void Depot::put_back(Envelope* envelope, bool alone) noexcept {
   let_go(*envelope);
-  if (envelope->size_class == uncached) return memory_.free_block(envelope);
+  if (envelope->size_class == uncached) return give_back(envelope);
   if (!alone) flag_.lock();
   envelope->size = 0;
   envelope->next = nullptr;
@@ -146,7 +150,10 @@ void Depot::put_back(Envelope* envelope, bool alone) noexcept {
 }
 
 void Depot::give_back(Envelope* bundle) noexcept {
-  if (bundle->size_class == uncached) return memory_.free_block(bundle);
+  if (bundle->size_class == uncached) {
+    if (!memory_.keep_large(bundle)) memory_.free_block(bundle);
+    return;
+  }
   if (!returned_.push(bundle, bundle)) memory_.free_bundles(bundle);
 }
 
@@ -189,12 +196,14 @@ void PayloadMemory::retire(Depot* depot) noexcept {
 void PayloadMemory::abandon() noexcept {
   {
     const std::lock_guard lock{mutex_};
+    abandoned_ = true;
     for (const auto& depot : depots_) {
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
       free_bundles(depot->returned_.close());
     }
   }
+  free_large();
   unref();
 }
 
@@ -253,6 +262,44 @@ Envelope* PayloadMemory::make_block(Depot& home, std::size_t size_class, std::si
   return envelope;
 }
 
+/// The smallest that fits, when it is not more than twice as large.
+Envelope* PayloadMemory::take_large(Depot& home, std::size_t bytes) noexcept {
+  const std::lock_guard lock{mutex_};
+  Envelope** best = nullptr;
+  for (Envelope*& one : large_) {
+    const std::size_t has = one ? one->capacity + sizeof(Envelope) : 0;
+    if (has >= bytes && has <= 2 * bytes && (!best || one->capacity < (*best)->capacity)) best = &one;
+  }
+  if (!best) return nullptr;
+  Envelope* const envelope = std::exchange(*best, nullptr);
+  large_bytes_ -= envelope->capacity + sizeof(Envelope);
+  envelope->home = &home;
+  return envelope;
+}
+
+bool PayloadMemory::keep_large(Envelope* envelope) noexcept {
+  const std::size_t bytes = envelope->capacity + sizeof(Envelope);
+  const std::lock_guard lock{mutex_};
+  if (abandoned_ || large_bytes_ + bytes > large_bytes_max || bytes_used() > bytes_max_ / 2) return false;
+  const auto place = std::find(large_.begin(), large_.end(), nullptr);
+  if (place == large_.end()) return false;
+  *place = envelope;
+  large_bytes_ += bytes;
+  return true;
+}
+
+void PayloadMemory::free_large() noexcept {
+  std::array<Envelope*, std::tuple_size_v<decltype(large_)>> all{};
+  {
+    const std::lock_guard lock{mutex_};
+    all.swap(large_);
+    large_bytes_ = 0;
+  }
+  for (Envelope* const one : all) {
+    if (one) free_block(one);
+  }
+}
+
 void PayloadMemory::free_block(Envelope* envelope) noexcept {
   const std::size_t bytes = envelope->capacity + sizeof(Envelope);
   envelope->~Envelope();
@@ -272,6 +319,7 @@ void PayloadMemory::free_bundles(Envelope* first) noexcept {
 
 /// Over the budget: blocks that came home to senders that do not need them now are given back first.
 void PayloadMemory::trim() noexcept {
+  free_large();
   const std::lock_guard lock{mutex_};
   for (const auto& depot : depots_) {
     free_bundles(depot->returned_.take_all());

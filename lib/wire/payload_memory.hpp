@@ -27,8 +27,8 @@ namespace midplane::inline v0::wire {
 
 class PayloadMemory;
 
-/// Block sizes that are kept for the next message, header included. Larger ones go back to the memory resource at once,
-/// so a depot never hoards more than what its queues held of 64 KiB blocks.
+/// Block sizes that a depot keeps for the next message, header included: never more than what its queues held of 64 KiB
+/// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
 inline constexpr std::array<std::size_t, 5> block_bytes{256, 1024, 4096, 16384, 65536};
 
 class Depot {
@@ -86,6 +86,9 @@ class PayloadMemory {
   void free_block(Envelope* envelope) noexcept;
   void free_bundles(Envelope* first) noexcept;
   void trim() noexcept;
+  Envelope* take_large(Depot& home, std::size_t bytes) noexcept;
+  bool keep_large(Envelope* envelope) noexcept;
+  void free_large() noexcept;
   void unref() noexcept;
 
   std::pmr::memory_resource* resource_;
@@ -95,6 +98,9 @@ class PayloadMemory {
   std::mutex mutex_;
   std::deque<std::unique_ptr<Depot>> depots_;
   std::vector<Depot*> idle_;
+  std::array<Envelope*, 4> large_{};  ///< free ones
+  std::size_t large_bytes_ = 0;
+  bool abandoned_ = false;
   std::map<std::string, Name, std::less<>> names_;
 };
 

@@ -42,10 +42,14 @@ void give_up(zmq_msg_t& message) noexcept {
   frame_stays = false;
 }
 
-bool Flight::enter() noexcept {
+bool Flight::enter(std::size_t bytes) noexcept {
+  const std::size_t limit = bytes >= full_frame_bytes ? full_frames_factor * limit_ : limit_;
   std::size_t frames = frames_.load(std::memory_order_relaxed);
   do {
-    if (frames >= limit_) return false;
+    if (frames >= limit) {
+      low_.store(limit / 2, std::memory_order_seq_cst);
+      return false;
+    }
   } while (!frames_.compare_exchange_weak(frames, frames + 1, std::memory_order_seq_cst));
   total_.frames.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -54,7 +58,7 @@ bool Flight::enter() noexcept {
 void Flight::leave() noexcept {
   // seq_cst here and in start_waiting/is_low: either this load sees the waiter, or the waiter sees the place.
   const std::size_t left = frames_.fetch_sub(1, std::memory_order_seq_cst) - 1;
-  if (left <= limit_ / 2 && waiting_.load(std::memory_order_seq_cst)) total_.pump.wake();
+  if (left <= low_.load(std::memory_order_seq_cst) && waiting_.load(std::memory_order_seq_cst)) total_.pump.wake();
   total_.frames.fetch_sub(1, std::memory_order_release);
 }
 

@@ -20,18 +20,26 @@ struct FlightTotal {
   Pump& pump;
 };
 
-/// The frames of one connection: at most `limit`, so that a pipe of ZeroMQ is never full. A ROUTER reports writable when
+/// A frame of this size is worth a place beyond the limit: there is nothing left to pack into it, while small ones are
+/// better packed while they wait.
+inline constexpr std::size_t full_frame_bytes = std::size_t{32} << 10;
+/// So many times the limit of them.
+inline constexpr std::size_t full_frames_factor = 4;
+
+/// The frames of one connection: at most `limit`, full ones more, so that a pipe of ZeroMQ is never full. A ROUTER reports writable when
 /// any of its peers is; this count knows which. Shared with the frames themselves, which may leave after the connection.
 class Flight {
  public:
   Flight(std::size_t limit, FlightTotal& total) noexcept : limit_{limit}, total_{total} {}
 
   /// Takes a place for one frame. False: no place.
-  [[nodiscard]] bool enter() noexcept;
+  [[nodiscard]] bool enter(std::size_t bytes) noexcept;
   void leave() noexcept;
 
-  /// Half the places are free again: time to say writable.
-  [[nodiscard]] bool is_low() const noexcept { return frames_.load(std::memory_order_seq_cst) <= limit_ / 2; }
+  /// Half the places are free again for what found none: time to say writable.
+  [[nodiscard]] bool is_low() const noexcept {
+    return frames_.load(std::memory_order_seq_cst) <= low_.load(std::memory_order_seq_cst);
+  }
   /// The first caller since `stop_waiting` gets true. From then on the frame that makes it low wakes the pump.
   [[nodiscard]] bool start_waiting() noexcept { return !waiting_.exchange(true, std::memory_order_seq_cst); }
   void stop_waiting() noexcept { waiting_.store(false, std::memory_order_seq_cst); }
@@ -39,6 +47,7 @@ class Flight {
  private:
   const std::size_t limit_;
   std::atomic<std::size_t> frames_{0};
+  std::atomic<std::size_t> low_{0};
   std::atomic<bool> waiting_{false};
   FlightTotal& total_;
 };

@@ -70,7 +70,7 @@ Result<Socket> ZmqTransport::open_socket(int type, const Endpoint& endpoint) {
   // ZeroMQ hears only of every other half of a pipe that it is empty again: twice the frames, and one for the probe.
   return Socket::open(context_, type, hub_.next_number(),
                       {.frame_bytes_max = frame_bytes_max_,
-                       .send_frames = static_cast<int>(2 * options_.send_frames + 1),
+                       .send_frames = static_cast<int>(2 * full_frames_factor * options_.send_frames + 1),
                        .receive_frames = static_cast<int>(options_.receive_frames),
                        .connect_milliseconds = static_cast<int>(timeout),
                        .is_ipv6 = endpoint.is_ipv6});
