@@ -109,7 +109,7 @@ FarSide::Incoming* FarSide::way_in(Known& peer, const link::FarTopic& topic) noe
     auto route = bus_.topics->open(topic.name->text);
     if (!route) return nullptr;
     incoming.outlet = std::make_unique<route::Outlet>(
-        std::move(route), route::OutletOptions{.sender = peer.lanes.get(), .audience = &incoming.audience});
+        std::move(route), route::OutletOptions{.sender = peer.lanes.get(), .comes_back = peer.lanes, .audience = &incoming.audience});
   }
   return &incoming;
 } catch (const std::bad_alloc&) {
@@ -136,7 +136,10 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
     if (how.only == 0 || how.only == id) entry->credits->offering(id, size);
   }
   route::Wakes wakes;
-  incoming.outlet->deliver(message, how.groups, how.only, wakes);
+  {
+    const std::lock_guard lock{entry->lanes->flag};
+    incoming.outlet->deliver(message, how.groups, how.only, wakes);
+  }
   wakes.tell();
   for (const std::uint32_t id : incoming.waiting) {
     if (how.only == 0 || how.only == id) entry->credits->offered(id);
