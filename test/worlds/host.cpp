@@ -33,6 +33,8 @@ struct Host::Events final : EventSink {
     if (event.kind == EventKind::peer_up) ground.links.up(host, peer);
     if (event.kind == EventKind::peer_lost) ground.links.lost(host, peer);
     if (event.kind == EventKind::confirmed || event.kind == EventKind::gap) owner.note_speaker(event.detail);
+    if (event.kind == EventKind::gap)
+      ground.record.lost_on_the_way(life, host_number(event.detail), topic_number(event.name), event.first);
   }
   Ground& ground;
   Host& owner;

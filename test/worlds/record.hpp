@@ -3,7 +3,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "worlds/law.hpp"
@@ -56,6 +58,13 @@ class Record {
     const auto found = speakers_.find({viewer, host});
     return found == speakers_.end() || found->second.at != clock.now() ? std::nullopt : found->second.life;
   }
+  /// The bus of a life was told at this instant that numbers from `first` on were lost on the way from a host.
+  void lost_on_the_way(unsigned viewer, unsigned host, std::size_t topic, std::uint64_t first) {
+    lost_.insert({viewer, host, topic, first, clock.now().nanoseconds});
+  }
+  [[nodiscard]] bool was_lost_on_the_way(unsigned viewer, unsigned host, std::size_t topic, std::uint64_t first) const {
+    return lost_.contains({viewer, host, topic, first, clock.now().nanoseconds});
+  }
   [[nodiscard]] std::uint64_t new_publisher() noexcept { return ++publishers_; }
 
   /// Publishes of one life on one topic that returned no error.
@@ -83,6 +92,7 @@ class Record {
   std::vector<LifeFacts> lives_;
   std::map<std::string, unsigned> incarnations_;
   std::map<std::pair<unsigned, unsigned>, Speaker> speakers_;
+  std::set<std::tuple<unsigned, unsigned, std::size_t, std::uint64_t, std::int64_t>> lost_;
   std::vector<std::array<std::vector<std::pair<std::uint64_t, std::uint64_t>>, topics.size()>> published_;
   std::map<std::pair<unsigned, std::uint64_t>, unsigned> jobs_;
   std::uint64_t publishers_ = 0;

@@ -120,7 +120,10 @@ void Sight::gap(const SubscriptionEvent& event, unsigned host) {
   series.gap_first = event.first;
   series.gap_last = event.last;
   series.last = std::max(series.last, event.last);
-  if (const auto life = record_.speaker(view_.life, host)) gaps_[{*life, topic}] += event.last - event.first + 1;
+  // What came before the subscription had joined over this connection was taken out of the link, though nobody got it.
+  const auto life = record_.speaker(view_.life, host);
+  if (life && record_.was_lost_on_the_way(view_.life, host, topic, event.first))
+    gaps_[{*life, topic}] += event.last - event.first + 1;
 }
 
 /// By its place among the publishes, as a retained message has no number of its own.
