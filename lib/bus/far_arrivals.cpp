@@ -108,8 +108,9 @@ FarSide::Incoming* FarSide::way_in(Known& peer, const link::FarTopic& topic) noe
   if (!incoming.outlet) {
     auto route = bus_.topics->open(topic.name->text);
     if (!route) return nullptr;
-    incoming.outlet = std::make_unique<route::Outlet>(
-        std::move(route), route::OutletOptions{.sender = peer.lanes.get(), .comes_back = peer.lanes, .audience = &incoming.audience});
+    const std::shared_ptr<Lanes>& lanes = peer.lanes;
+    const route::OutletOptions options{.sender = lanes.get(), .comes_back = lanes, .audience = &incoming.audience};
+    incoming.outlet = std::make_unique<route::Outlet>(std::move(route), options);
   }
   return &incoming;
 } catch (const std::bad_alloc&) {

@@ -42,7 +42,7 @@ struct Life {
 
 }  // namespace
 
-TEST_CASE("P8 what a peer sent before and after its restart keeps its order, with the event between, however late it is read") {
+TEST_CASE("P8 a restart stands between what was sent before it and what is sent then, however late it is read") {
   Place place;
   constexpr int many = 100;  // more than one turn of a lane
   std::string expected;
