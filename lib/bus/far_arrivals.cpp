@@ -116,8 +116,9 @@ bool FarSide::open_way(Incoming& incoming, const link::FarTopic& topic) noexcept
   if (incoming.outlet) return true;
   auto route = bus_.topics->open(topic.name->text);
   if (!route) return false;
-  incoming.outlet = std::make_unique<route::Outlet>(
-      std::move(route), route::OutletOptions{.sender = incoming.from->lanes.get(), .audience = &incoming.audience});
+  const std::shared_ptr<Lanes>& lanes = incoming.from->lanes;
+  const route::OutletOptions options{.sender = lanes.get(), .comes_back = lanes, .audience = &incoming.audience};
+  incoming.outlet = std::make_unique<route::Outlet>(std::move(route), options);
   return true;
 } catch (const std::bad_alloc&) {
   return false;
@@ -135,7 +136,10 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
   message->retained = how.only != 0;
   if (!incoming->waiting.empty()) count_later(*incoming, how.only, message->size);
   from.untold_bytes += message->size;
-  incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
+  {
+    const std::lock_guard lock{from.lanes->flag};
+    incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
+  }
   // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
   if (!incoming->outlet->may_tell_later(++from.untold, from.untold_bytes)) tell(from);
 }

@@ -22,7 +22,7 @@ void FarCredits::joined(std::uint32_t id, mailbox::Mailbox& box) noexcept try {
   Credit& credit = place->second;
   if (is_new) {
     box.ref();
-    credit.lane = box.open_lane(sender_);
+    credit.lane = box.open_lane(sender_.get(), sender_);
   } else if (!credit.is_stale) {
     return;
   }

@@ -16,8 +16,8 @@ namespace midplane::inline v0::detail {
 class FarCredits : public std::enable_shared_from_this<FarCredits> {
  public:
   /// `sender`: whose lanes its messages go through.
-  FarCredits(std::shared_ptr<link::Links> links, link::PeerId peer, const void* sender) noexcept
-      : links_{std::move(links)}, peer_{peer}, sender_{sender} {}
+  FarCredits(std::shared_ptr<link::Links> links, link::PeerId peer, std::shared_ptr<const void> sender) noexcept
+      : links_{std::move(links)}, peer_{peer}, sender_{std::move(sender)} {}
   ~FarCredits();
   FarCredits(const FarCredits&) = delete;
 
@@ -46,7 +46,7 @@ class FarCredits : public std::enable_shared_from_this<FarCredits> {
 
   const std::shared_ptr<link::Links> links_;
   const link::PeerId peer_;
-  const void* const sender_;
+  const std::shared_ptr<const void> sender_;
   std::mutex mutex_;
   std::map<std::uint32_t, Credit> credits_;
 };

@@ -132,8 +132,8 @@ std::shared_ptr<FarSide::Known> FarSide::known(link::PeerId peer) noexcept {
   auto& entry = peers_[peer];
   if (!entry) {
     entry = std::make_shared<Known>();
-    entry->lanes = std::make_shared<const char>('\0');
-    entry->credits = std::make_shared<FarCredits>(bus_.links, peer, entry->lanes.get());
+    entry->lanes = std::make_shared<Lanes>();
+    entry->credits = std::make_shared<FarCredits>(bus_.links, peer, entry->lanes);
   }
   return entry;
 }
@@ -145,10 +145,6 @@ std::shared_ptr<SubscriptionCore> FarSide::ours(std::uint32_t id) noexcept {
 }
 
 void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
-  const auto entry = known(peer.id);
-  entry->name = peer.name;
-  entry->incarnation = peer.incarnation;
-  entry->credits->begin();
   std::optional<Forgotten> before;
   {
     const std::lock_guard lock{mutex_};
@@ -157,6 +153,11 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
       forgotten_.erase(found);
     }
   }
+  if (before) pass_lanes(before->lanes, peer.id);
+  const auto entry = known(peer.id);
+  entry->name = peer.name;
+  entry->incarnation = peer.incarnation;
+  entry->credits->begin();
   if (before && before->incarnation != peer.incarnation) tell_restart(before->readers, peer.name, entry->lanes.get());
   bus_.log(LogLevel::info, "link.peer_up", "a link is up", {}, {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
@@ -198,21 +199,26 @@ void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor)
   }
   for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
   routes_changed(">");
+  if (gone->is_succeeded) return;
   if (!successor) return keep_readers(*gone);
-  // Its messages go on in the lanes of the one before, so that the event stands between the two.
-  {
-    auto next = std::make_shared<Known>();
-    next->lanes = gone->lanes;
-    next->credits = std::make_shared<FarCredits>(bus_.links, successor->id, next->lanes.get());
-    const std::lock_guard lock{mutex_};
-    peers_.try_emplace(successor->id, std::move(next));
-  }
+  pass_lanes(gone->lanes, successor->id);
   tell_restart(readers_of(*gone), successor->name, gone->lanes.get());
 }
 
 void FarSide::peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noexcept {
   const auto entry = known(before);
-  tell_restart(readers_of(*entry), peer.name, known(peer.id)->lanes.get());
+  pass_lanes(entry->lanes, peer.id);
+  entry->is_succeeded = true;
+  tell_restart(readers_of(*entry), peer.name, entry->lanes.get());
+}
+
+/// The messages of the successor go on in the lanes of the one before, so that the event stands between the two.
+void FarSide::pass_lanes(const std::shared_ptr<Lanes>& lanes, link::PeerId successor) {
+  auto next = std::make_shared<Known>();
+  next->lanes = lanes;
+  next->credits = std::make_shared<FarCredits>(bus_.links, successor, lanes);
+  const std::lock_guard lock{mutex_};
+  peers_.try_emplace(successor, std::move(next));
 }
 
 std::set<std::uint32_t> FarSide::readers_of(const Known& peer) {
@@ -226,7 +232,7 @@ std::set<std::uint32_t> FarSide::readers_of(const Known& peer) {
 
 /// So that they can be told when it comes back restarted, however late.
 void FarSide::keep_readers(const Known& peer) noexcept try {
-  Forgotten forgotten{peer.incarnation, readers_of(peer)};
+  Forgotten forgotten{peer.incarnation, readers_of(peer), peer.lanes};
   if (forgotten.readers.empty()) return;
   const std::lock_guard lock{mutex_};
   if (forgotten_.size() >= link::away_max) forgotten_.erase(forgotten_.begin());

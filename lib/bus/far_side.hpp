@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "base/flag.hpp"
 #include "bus/bus_core.hpp"
 #include "bus/far_credits.hpp"
 #include "bus/far_services.hpp"
@@ -75,11 +76,17 @@ class FarSide final : public link::Host {
     std::unique_ptr<route::Outlet> outlet{};
     bool has_sizes = false;
   };
+  /// Names the lanes of a peer's messages. A successor goes on using them, also while the link to the one before is not
+  /// known to have ended: then two links bring messages.
+  struct Lanes {
+    base::Flag flag;
+  };
   /// What a peer has with us, as long as it is remembered; its calls come one at a time.
   struct Known {
     std::string name;
     wire::Incarnation incarnation{};
-    std::shared_ptr<const char> lanes;  ///< names the lanes of its messages; its successor goes on using them
+    std::shared_ptr<Lanes> lanes;
+    bool is_succeeded = false;          ///< its readers know already that it was restarted
     std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
     std::map<const wire::Name*, Incoming> topics;
     std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
@@ -102,8 +109,10 @@ class FarSide final : public link::Host {
   struct Forgotten {
     wire::Incarnation incarnation;
     std::set<std::uint32_t> readers;
+    std::shared_ptr<Lanes> lanes;
   };
   void keep_readers(const Known& peer) noexcept;
+  void pass_lanes(const std::shared_ptr<Lanes>& lanes, link::PeerId successor);
   std::set<std::uint32_t> readers_of(const Known& peer);
   void tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept;
   std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;

@@ -216,6 +216,7 @@ bool Links::schema_refused(Peer& peer, const wire::Record& record) noexcept try 
       topic = name;
       sink->remove(id);
     }
+    peer.go_on();
   }
   if (topic.empty()) return raise(counters_.unknown_names), true;
   host_.schema_refused(peer.info.id, static_cast<std::uint32_t>(record.mark), topic, *why);
@@ -231,6 +232,7 @@ void Links::drop_subscription(Peer& peer, std::uint32_t id) noexcept {
     const std::lock_guard lock{peer.remote->flag};
     if (peer.remote->subscriptions.erase(id) == 0) return;
     for (const auto& [name, sink] : peer.remote->topics) sink->remove(id);
+    peer.go_on();
   }
   host_.peer_unsubscribes(peer.info.id, id);
 }

@@ -148,12 +148,12 @@ void Links::establish(Peer& peer) noexcept try {
       target->state = PeerState::up;
       target->backoff.reset();
     }
-    // A bus of the same name that is away, seen for the last time before this one came: it was restarted.
+    // The last bus of the same name that came before this one: it was restarted. Those before it have been told of.
     for (const auto& [incarnation, one] : remotes_) {
       if (remote->links_so_far != 1 || one == remote || one->name != remote->name) continue;
-      if (one->away_since != Instant::never()) before = one;
-      else still_up = one->id;
+      if (!before || before->id < one->id) before = one;
     }
+    if (before && before->away_since == Instant::never()) still_up = std::exchange(before, nullptr)->id;
     if (before) remotes_.erase(before->incarnation);
   }
   if (before) forget(before, &peer.info);

@@ -69,6 +69,12 @@ void Peer::pump() noexcept {
   }
 }
 
+void Peer::go_on() noexcept {
+  if (!open_) return;
+  pump();
+  if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+}
+
 namespace {
 /// Runs without the flag what was collected under it.
 void run_all(std::vector<Function<void()>>& ready) noexcept {
@@ -96,9 +102,8 @@ void Peer::writable() noexcept {
     const std::lock_guard lock{remote->flag};
     if (!open_) return;
     outgoing_.writable();
-    pump();
+    go_on();
     collect_writable(ready);
-    if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
   }
   run_all(ready);
 }
@@ -109,9 +114,8 @@ void Peer::granted(std::uint64_t bytes, std::uint32_t records) noexcept {
     const std::lock_guard lock{remote->flag};
     if (!open_) return;
     outgoing_.granted(bytes, records);
-    pump();
+    go_on();
     collect_writable(ready);
-    if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
   }
   run_all(ready);
 }
@@ -126,8 +130,7 @@ void Peer::subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint
   if (news <= UINT32_MAX / 2)
     one.taken_messages += std::min<std::uint64_t>(news, one.sent_messages - one.taken_messages);
   if (bytes > one.taken_bytes) one.taken_bytes = std::min(bytes, one.sent_bytes);
-  pump();
-  if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+  go_on();
 }
 
 void Peer::items_granted(std::uint64_t request, std::uint32_t items) noexcept {

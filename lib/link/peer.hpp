@@ -83,6 +83,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool note_offered(FarTopicSink& sink) noexcept;
   /// Packs what waits, while the link takes it.
   void pump() noexcept;
+  /// There may be room now, or one fewer to wait for: packs what waits and tells who waits for room.
+  void go_on() noexcept;
 
   // Requests of ours that are answered.
   struct Asker {

@@ -158,15 +158,16 @@ std::shared_ptr<Remote> Links::too_many_away() const noexcept {
   return away > away_max ? first : nullptr;
 }
 
-/// A bus of the same name came while this one was not known to be lost yet: it was restarted, and does not come back.
+/// A bus of the same name came while this one was not known to be lost yet: it was restarted, and does not come back,
+/// also when its successor is away at the moment.
 void Links::replaced(const Peer& peer) noexcept {
   std::shared_ptr<Remote> gone;
   {
     const std::lock_guard lock{mutex_};
     const auto remote = remotes_.find(peer.info.incarnation);
     if (stopped_ || remote == remotes_.end() || remote->second->away_since == Instant::never()) return;
-    const bool has_successor = std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) {
-      return other->phase == Phase::up && other->serial > peer.serial && other->info.name == peer.info.name;
+    const bool has_successor = std::any_of(remotes_.begin(), remotes_.end(), [&](const auto& other) {
+      return other.second->id > remote->second->id && other.second->name == remote->second->name;
     });
     if (!has_successor) return;
     gone = remote->second;

@@ -114,9 +114,11 @@ class BasicLane {
 
   friend class Mailbox;
   BasicLane* next_listed_ = nullptr;  // written by whoever lists it, read by the consumer
+  [[nodiscard]] bool is_free() const noexcept { return uses_ == 0 && (comes_back_.expired() || waiting() == 0); }
   // Under the mailbox's mutex: whose it is, and how often it was opened; 0: it waits for the next sender.
   const void* sender_ = nullptr;
   std::uint32_t uses_ = 0;
+  std::weak_ptr<const void> comes_back_;  ///< while it lives the sender may come back behind what waits
   Admission& admission_;
   std::unique_ptr<wire::Envelope*[]> slots_;
   std::uint64_t mask_;

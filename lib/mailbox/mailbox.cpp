@@ -32,16 +32,17 @@ Mailbox::Mailbox(std::string name, Queue queue, bool shared_consumer)
 
 Mailbox::~Mailbox() = default;
 
-Lane* Mailbox::open_lane(const void* sender) noexcept {
+Lane* Mailbox::open_lane(const void* sender, const std::weak_ptr<const void>& comes_back) noexcept {
   const std::lock_guard lock{mutex_};
   Lane* unused = nullptr;
   for (const auto& lane : lanes_) {
     // One that the sender had before may still hold messages of it: it goes on behind them.
     if (lane->sender_ == sender) {
       ++lane->uses_;
+      lane->comes_back_ = comes_back;
       return lane.get();
     }
-    if (lane->uses_ == 0) unused = lane.get();
+    if (lane->is_free()) unused = lane.get();
   }
   if (!unused) {
     auto lane = Lane::make(admission_, lanes_.size() + 1);
@@ -55,6 +56,7 @@ Lane* Mailbox::open_lane(const void* sender) noexcept {
   }
   unused->sender_ = sender;
   unused->uses_ = 1;
+  unused->comes_back_ = comes_back;
   return unused;
 }
 

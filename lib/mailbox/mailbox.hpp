@@ -45,8 +45,8 @@ class Mailbox {
   // Senders. A lane is used by one sender at a time; its calls are serialised by that sender.
 
   /// The sender's lane; the same one each time it asks, until it has closed it as often. Null without memory. The lane
-  /// lives as long as the mailbox.
-  Lane* open_lane(const void* sender) noexcept;
+  /// lives as long as the mailbox. A closed one goes to another sender; while `comes_back` lives only when it is empty.
+  Lane* open_lane(const void* sender, const std::weak_ptr<const void>& comes_back = {}) noexcept;
   void close_lane(Lane& lane) noexcept;
   /// Offers one message under every policy but `refuse` and `block`, whose room the sender reserves first. Takes over
   /// one reference when it answers `queued`. Sets `listed` when the caller has to call `list`.

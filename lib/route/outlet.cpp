@@ -77,7 +77,9 @@ bool Outlet::renew() noexcept {
         near.mailbox->ref();
         fresh.push_back(mouth);
       }
-      if (!mouth.lane && (mouth.lane = near.mailbox->open_lane(sender_)) == nullptr) lacking = true;
+      const bool is_lacking = !mouth.lane;
+      if (is_lacking) mouth.lane = near.mailbox->open_lane(sender_, options_.comes_back);
+      if (is_lacking && !mouth.lane) lacking = true;
       else if (!fresh.empty() && fresh.back().id == mouth.id) fresh.back().lane = mouth.lane;
       into->push_back(mouth);
     }

@@ -76,6 +76,8 @@ using Audience = std::map<SubscriptionId, bool>;
 struct OutletOptions {
   /// Outlets of one sender share a lane into a mailbox, so that its order holds across topics; null: this outlet alone.
   const void* sender = nullptr;
+  /// While it lives the sender may come back, and goes on behind what it had put into its lanes.
+  std::weak_ptr<const void> comes_back{};
   /// Messages that came over a link: they go no further than to these, and wait for nobody.
   const Audience* audience = nullptr;
   /// Far subscriptions that refuse or block are obeyed. The executor is driven meanwhile when somebody must drive it.

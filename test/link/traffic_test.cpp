@@ -212,6 +212,32 @@ TEST_CASE("P10 what is not known to have arrived when the link ends is link_lost
   CHECK(stats.waiting == 0);
 }
 
+TEST_CASE("what waits for a full subscription alone leaves at once when that one ends") {
+  World world;
+  Bus a{world, "a", 1};
+  Bus b{world, "b", 2};
+  a.topic = "host.cpu";
+  b.links->add_subscription(subscription(1, "host.>")).value();
+  b.links->add_subscription(subscription(2, "host.cpu", {.messages = 1, .overflow = Overflow::refuse})).value();
+  a.attach({"mem:a"}, {});
+  b.attach({}, {"mem:a"});
+  world.run();
+  CHECK(a.publish("one") == wire::Offer::taken);
+  world.run();
+  CHECK(a.publish("two") == wire::Offer::taken);
+  world.run(5s);  // heartbeats alone move nothing
+  CHECK(b.messages.size() == 1);
+  CHECK(only(a.links->stats()).waiting == 1);
+  SUBCASE("as it leaves") { b.links->remove_subscription(2); }
+  SUBCASE("as it does not take the type") {
+    const FarTopic* const topic = b.far_topics.at(0);
+    b.links->refuse_schema(b.up.at(0).id, 2, *topic, {ErrorCode::schema_mismatch, "the types do not agree"});
+  }
+  world.run();
+  CHECK(b.messages.size() == 2);
+  CHECK(only(a.links->stats()).waiting == 0);
+}
+
 TEST_CASE("a request is answered over the link, with its deadline as remaining time") {
   Asker asker;
   Pair pair;

@@ -103,6 +103,30 @@ TEST_CASE("a lane that its sender left is used by the next one") {
   box->unref();
 }
 
+TEST_CASE("a sender that may come back finds its lane again while something of it waits there") {
+  Memory memory;
+  auto* box = new PullBox{"t", {}, steady_clock(), &accept};
+  const char other = 0;
+  auto sender = std::make_shared<const char>('\0');
+  Lane* lane = box->open_lane(sender.get(), sender);
+  offer(*box, *lane, memory.make(1));
+  box->close_lane(*lane);
+  Lane* of_other = box->open_lane(&other);
+  CHECK(of_other != lane);
+  CHECK(box->open_lane(sender.get(), sender) == lane);
+  box->close_lane(*lane);
+  SUBCASE("until it is empty") {
+    Taken taken;
+    REQUIRE(box->try_take(taken));
+    detail::release(taken.envelope);
+  }
+  SUBCASE("until it is gone for good") { sender.reset(); }
+  const char third = 0;
+  CHECK(box->open_lane(&third) == lane);
+  box->close(DropReason::unsubscribed);
+  box->unref();
+}
+
 TEST_CASE("a burst from one lane lets the others have their turn") {
   Memory memory;
   auto* box = new PullBox{"t", {}, steady_clock(), &accept};

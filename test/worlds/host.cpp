@@ -1,5 +1,9 @@
 #include "worlds/host.hpp"
 
+#include <algorithm>
+
+#include <midplane/describe.hpp>
+
 namespace midplane::worlds {
 
 using namespace std::chrono_literals;
@@ -20,7 +24,7 @@ Ground::Ground(std::uint64_t seed, bool keeps_text, Rules without)
 
 /// Tells the world what the bus says of its peers.
 struct Host::Events final : EventSink {
-  Events(Ground& its_ground, unsigned its_host, unsigned its_life) : ground{its_ground}, host{its_host}, life{its_life} {}
+  Events(Ground& its_ground, Host& of) : ground{its_ground}, owner{of}, host{of.number_}, life{of.life_} {}
   void event(const Event& event) noexcept override {
     if (ground.record.life(life).ended) return;
     ground.trace.note(host_name(host), "life", life, "event", name_of(event.kind), event.name, event.detail, event.first,
@@ -28,8 +32,12 @@ struct Host::Events final : EventSink {
     const unsigned peer = host_number(event.name);
     if (event.kind == EventKind::peer_up) ground.links.up(host, peer);
     if (event.kind == EventKind::peer_lost) ground.links.lost(host, peer);
+    if (event.kind == EventKind::confirmed || event.kind == EventKind::gap) owner.note_speaker(event.detail);
+    if (event.kind == EventKind::gap)
+      ground.record.lost_on_the_way(life, host_number(event.detail), topic_number(event.name), event.first);
   }
   Ground& ground;
+  Host& owner;
   const unsigned host, life;
 };
 
@@ -41,8 +49,9 @@ Host::Host(Ground& ground, unsigned number, std::vector<std::string> dials)
   options.executor = ground_.loop;
   options.clock = ground_.clock;
   options.random = seeded_random(ground_.dice.next());
-  options.event = std::make_shared<Events>(ground_, number_, life_);
+  options.event = std::make_shared<Events>(ground_, *this);
   bus_.emplace(Bus::open(std::move(options)).value());
+  ground_.record.named(life_, describe(*bus_).incarnation);
   // Some hosts are linked before they subscribe, some after.
   const bool early = ground_.dice.percent(50);
   auto transport = ground_.network.transport(host_name(number_), {.listen = {"sim://" + host_name(number_)}, .peers = std::move(dials)});
@@ -51,6 +60,15 @@ Host::Host(Ground& ground, unsigned number, std::vector<std::string> dials)
   open_readers();
   open_servers();
   if (!early) bus_->attach(std::move(transport)).value();
+}
+
+void Host::note_speaker(std::string_view peer) {
+  std::vector<std::string> incarnations;
+  for (const PeerDescription& one : describe(*bus_).peers) {
+    const bool is_known = std::find(incarnations.begin(), incarnations.end(), one.incarnation) != incarnations.end();
+    if (one.name == peer && one.state == "up" && !is_known) incarnations.push_back(one.incarnation);
+  }
+  ground_.record.speaks(life_, host_number(peer), incarnations);
 }
 
 Host::~Host() {

@@ -95,6 +95,7 @@ class Host {
     Stream<Bytes> stream;
   };
 
+  void note_speaker(std::string_view peer);
   void open_writers();
   void open_readers();
   void open_servers();

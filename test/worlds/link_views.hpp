@@ -19,19 +19,23 @@ class LinkViews {
     if (found == views_.end()) return;
     check_one(viewer, peer, found->second.lost_by);
     found->second.lost_by = Instant::never();
+    found->second.is_dead = false;
     if (--found->second.links == 0) views_.erase(found);
   }
   /// From now on the viewer hears nothing of the peer, if it is linked to it: it has to lose it in time. An earlier
-  /// silence counts on.
-  void silent(unsigned viewer, unsigned peer, Duration within) {
+  /// silence counts on. `is_dead`: the other end is gone, and nothing brings this link back.
+  void silent(unsigned viewer, unsigned peer, Duration within, bool is_dead = false) {
     const auto found = views_.find({viewer, peer});
-    if (found != views_.end() && found->second.lost_by == Instant::never()) found->second.lost_by = record_.clock.now() + within;
+    if (found == views_.end()) return;
+    found->second.is_dead |= is_dead;
+    if (found->second.lost_by == Instant::never()) found->second.lost_by = record_.clock.now() + within;
   }
-  void heard_again(unsigned viewer, unsigned peer) {
+  /// The way from the peer is open. Of a dead link only what was under way still comes; it is lost `within` then.
+  void heard_again(unsigned viewer, unsigned peer, Duration within) {
     const auto found = views_.find({viewer, peer});
     if (found == views_.end()) return;
     check_one(viewer, peer, found->second.lost_by);
-    found->second.lost_by = Instant::never();
+    found->second.lost_by = found->second.is_dead ? record_.clock.now() + within : Instant::never();
   }
   /// The viewer is gone itself.
   void forget(unsigned viewer) {
@@ -46,6 +50,7 @@ class LinkViews {
   struct View {
     unsigned links = 0;
     Instant lost_by = Instant::never();
+    bool is_dead = false;
   };
   void check_one(unsigned viewer, unsigned peer, Instant lost_by) {
     record_.law.check(Rule::dead_is_lost, record_.clock.now() <= lost_by, [&] {

@@ -2,7 +2,10 @@
 /// The world's own book of publishes and incarnations, against which everything that is seen is held.
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "worlds/law.hpp"
@@ -37,6 +40,31 @@ class Record {
     while (lives_[--last].host != host) continue;
     return static_cast<unsigned>(last);
   }
+  /// What a bus calls its lifetime, so that its peers can be asked which one they are linked to.
+  void named(unsigned life, std::string incarnation) { incarnations_[std::move(incarnation)] = life; }
+  /// A life tells of a host while it is linked to these incarnations of it.
+  void speaks(unsigned viewer, unsigned host, const std::vector<std::string>& incarnations) {
+    std::optional<unsigned> one;
+    if (incarnations.size() == 1) one = incarnations_.at(incarnations.front());
+    const auto [place, is_new] = speakers_.try_emplace({viewer, host}, Speaker{clock.now(), one});
+    if (is_new) return;
+    Speaker& known = place->second;
+    if (known.at == clock.now() && known.life != one) one.reset();
+    known = {clock.now(), one};
+  }
+  /// Which life of the host an event is about that a subscription hears at the instant in which its bus heard of it.
+  /// Empty when that was earlier, or when the bus is linked to a dead life too, whose last frames may still come.
+  [[nodiscard]] std::optional<unsigned> speaker(unsigned viewer, unsigned host) const {
+    const auto found = speakers_.find({viewer, host});
+    return found == speakers_.end() || found->second.at != clock.now() ? std::nullopt : found->second.life;
+  }
+  /// The bus of a life was told at this instant that numbers from `first` on were lost on the way from a host.
+  void lost_on_the_way(unsigned viewer, unsigned host, std::size_t topic, std::uint64_t first) {
+    lost_.insert({viewer, host, topic, first, clock.now().nanoseconds});
+  }
+  [[nodiscard]] bool was_lost_on_the_way(unsigned viewer, unsigned host, std::size_t topic, std::uint64_t first) const {
+    return lost_.contains({viewer, host, topic, first, clock.now().nanoseconds});
+  }
   [[nodiscard]] std::uint64_t new_publisher() noexcept { return ++publishers_; }
 
   /// Publishes of one life on one topic that returned no error.
@@ -57,7 +85,14 @@ class Record {
   }
 
  private:
+  struct Speaker {
+    Instant at;
+    std::optional<unsigned> life;
+  };
   std::vector<LifeFacts> lives_;
+  std::map<std::string, unsigned> incarnations_;
+  std::map<std::pair<unsigned, unsigned>, Speaker> speakers_;
+  std::set<std::tuple<unsigned, unsigned, std::size_t, std::uint64_t, std::int64_t>> lost_;
   std::vector<std::array<std::vector<std::pair<std::uint64_t, std::uint64_t>>, topics.size()>> published_;
   std::map<std::pair<unsigned, std::uint64_t>, unsigned> jobs_;
   std::uint64_t publishers_ = 0;

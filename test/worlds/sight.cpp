@@ -57,10 +57,16 @@ void Sight::event(const SubscriptionEvent& event) {
   record_.law.check(Rule::nothing_after_the_end, !ended_,
                     [&] { return view_.name + " hears " + std::string{name_of(event.kind)} + " after its end"; });
   const unsigned host = host_number(event.peer);
+  const auto life = record_.speaker(view_.life, host);
   switch (event.kind) {
     case EventKind::confirmed: {
-      confirmed_[host] = record_.life_of(host);
-      Mark mark{record_.life_of(host), {}};
+      confirmed_[host] = life.value_or(record_.life_of(host));
+      // The last words of a life that has ended may come when the next one has begun already.
+      if (!life) {
+        marks_.erase(host);
+        break;
+      }
+      Mark mark{*life, {}};
       for (std::uint32_t topic = 0; topic < topics.size(); ++topic) mark.published[topic] = record_.published(mark.life, topic);
       const auto known = marks_.find(host);
       if (known == marks_.end() || known->second.life != mark.life) marks_[host] = mark;
@@ -114,7 +120,10 @@ void Sight::gap(const SubscriptionEvent& event, unsigned host) {
   series.gap_first = event.first;
   series.gap_last = event.last;
   series.last = std::max(series.last, event.last);
-  gaps_[{record_.life_of(host), topic}] += event.last - event.first + 1;
+  // What came before the subscription had joined over this connection was taken out of the link, though nobody got it.
+  const auto life = record_.speaker(view_.life, host);
+  if (life && record_.was_lost_on_the_way(view_.life, host, topic, event.first))
+    gaps_[{*life, topic}] += event.last - event.first + 1;
 }
 
 /// By its place among the publishes, as a retained message has no number of its own.

@@ -42,7 +42,7 @@ void World::begin(const Planned& fault) {
       ground_.network.half_open(a, b);
       ground_.links.silent(fault.a, fault.b, on_its_way());
       // What a had sent before still arrives.
-      ground_.links.silent(fault.b, fault.a, silence + on_its_way());
+      ground_.links.silent(fault.b, fault.a, silence + on_its_way(), true);
       has_end = false;
       break;
     case Fault::disconnect:
@@ -110,8 +110,8 @@ void World::cut(unsigned from, unsigned to) {
 
 /// Also ends what another fault cut between the two.
 void World::heal(unsigned a, unsigned b) {
-  ground_.links.heard_again(a, b);
-  ground_.links.heard_again(b, a);
+  ground_.links.heard_again(a, b, on_its_way() + silence);
+  ground_.links.heard_again(b, a, on_its_way() + silence);
   ground_.network.heal(host_name(a), host_name(b));
 }
 
@@ -129,7 +129,7 @@ void World::bother(unsigned from, unsigned to, Fault kind) {
 
 void World::gone(unsigned number, Duration within) {
   for (unsigned other = 0; other < slots_.size(); ++other)
-    if (other != number) ground_.links.silent(other, number, within);
+    if (other != number) ground_.links.silent(other, number, within, true);
 }
 
 void World::calm() {
