@@ -28,7 +28,10 @@ struct Source {
       if (became && *became == Streamed::no_credit) {
         ++no_credit;
         // Later, not in here: what may be called at once would nest.
-        responder.writable([this] { retries.push_back(bus.after(1ms, [this] { pump(); })); });
+        responder.writable([this] {
+          const std::lock_guard lock{retrying};
+          retries.push_back(bus.after(1ms, [this] { pump(); }));
+        });
         return;
       }
       gone = true;
@@ -39,6 +42,7 @@ struct Source {
   }
   Bus& bus;
   const int count;
+  std::mutex retrying;
   std::vector<Timer> retries;
   std::function<void(StreamResponder<Bytes>&)> ending;
   std::atomic<int> sent{0}, no_credit{0}, cancelled{0};
