@@ -5,7 +5,7 @@ A doctest program counts by TEST_CASE, a test with `protocol: 'tap'` by its line
 77: skipped). Which tests there are, their time limits and suites comes from `meson introspect --tests`. The last line
 printed is `N passed, N failed`, with `, N skipped` when something was.
 
-Suites with a meaning here: `soak` runs only when asked for; `--without` and `--only` name others.
+Suites with a meaning here: `soak` and `soak_tcp` run only when asked for; `--without` and `--only` name others.
 A test that is not `is_parallel` runs alone, after the others.
 """
 import argparse
@@ -253,7 +253,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--timeout-multiplier", type=float, default=1.0, help="0: no limit")
     parser.add_argument("--only", metavar="SUITE", help="run only this suite")
-    parser.add_argument("--without", metavar="SUITE", action="append", default=["soak"])
+    parser.add_argument("--without", metavar="SUITE", action="append", default=["soak", "soak_tcp"])
     parser.add_argument("--live", action="store_true", help="show output while it comes")
     parser.add_argument("--mutants", metavar="KIND", action="append", default=[],
                         help="also run the seeded defects of this kind")

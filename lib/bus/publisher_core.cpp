@@ -170,11 +170,15 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   std::unique_lock<std::mutex> ordered;
   if (options_.retain) {
     // Who is offered the message is settled, the value replaced, and it is put on its ways as one: whoever joins after
-    // gets it as retained, and not again. Not held while it is waited for room: that may run handlers that subscribe.
+    // gets it as retained, and not again. Not held while it is waited for room: that may run handlers that subscribe,
+    // so where that can be, who joins meanwhile gets the value before it.
     ordered = std::unique_lock{route.ordered()};
     reached = way.outlet.refresh_ordered();
     admitted = reached && way.outlet.admit(size);
-    if (admitted) route.retain(envelope);
+    if (admitted) {
+      way.outlet.expect(*envelope);
+      route.retain(envelope);
+    }
   } else {
     reached = way.outlet.refresh();
     admitted = reached && way.outlet.admit(size);

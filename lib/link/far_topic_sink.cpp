@@ -45,6 +45,7 @@ FarTopicSink::~FarTopicSink() {
   for (const Waiting& one : waiting_) {
     if (one.envelope) detail::release(one.envelope);
   }
+  settle(nullptr);
 }
 
 void FarTopicSink::weigh() noexcept {
@@ -116,8 +117,28 @@ Offer FarTopicSink::lost(DropReason reason) noexcept {
 Offer FarTopicSink::offer(wire::Envelope& envelope, const wire::Terms& terms) noexcept {
   const std::lock_guard lock{remote_->flag};
   if (terms.is_reserved && reserved_ != 0) --reserved_;
-  if (const Offer short_way = pack_plain(envelope, terms); short_way != Offer::refused) return short_way;
-  return offer_locked(envelope, terms.groups, 0, terms.may_wait && !terms.is_reserved);
+  if (!terms.was_expected) {
+    if (const Offer short_way = pack_plain(envelope, terms); short_way != Offer::refused) return short_way;
+  }
+  const Offer offered = offer_locked(envelope, terms.groups, 0, terms.may_wait && !terms.is_reserved);
+  if (!terms.was_expected || offered == Offer::refused) return offered;
+  // Of several that were waited for together an earlier one may come behind the last: then it is the latest to have come.
+  if (expected_ == &envelope) settle(expected_ = nullptr);
+  else if (expected_) settle(&envelope);
+  return offered;
+}
+
+void FarTopicSink::expect(wire::Envelope& envelope, wire::Envelope* before) noexcept {
+  const std::lock_guard lock{remote_->flag};
+  // What is itself still to come has not been before it here.
+  if (!expected_ || expected_ != before) settle(before);
+  expected_ = &envelope;
+}
+
+void FarTopicSink::settle(wire::Envelope* envelope) noexcept {
+  if (envelope) detail::acquire(envelope);
+  if (settled_) detail::release(settled_);
+  settled_ = envelope;
 }
 
 /// The short way of most messages of a busy topic: nothing waits, nothing is special, there is room. `refused`: nothing
@@ -347,6 +368,7 @@ void FarTopicSink::join(std::uint32_t subscription, wire::Envelope* retained) no
   Peer* const peer = remote_->peer;
   const auto known = remote_->subscriptions.find(subscription);
   if (!peer || known == remote_->subscriptions.end()) return;
+  if (retained && retained == expected_) retained = settled_;
   const bool is_renewed = !joined_at_.try_emplace(subscription, number_).second;
   // Its policy holds from now on, though what was published before and still waits is not for it.
   weigh();

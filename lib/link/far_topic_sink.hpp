@@ -25,6 +25,7 @@ class FarTopicSink final : public wire::TopicSink {
   ~FarTopicSink() override;
 
   wire::Offer offer(wire::Envelope& envelope, const wire::Terms& terms) noexcept override;
+  void expect(wire::Envelope& envelope, wire::Envelope* before) noexcept override;
   void join(std::uint32_t subscription, wire::Envelope* retained) noexcept override;
   [[nodiscard]] bool has_room(std::uint32_t bytes) noexcept override;
   [[nodiscard]] bool reserve(std::uint32_t bytes) noexcept override;
@@ -75,6 +76,7 @@ class FarTopicSink final : public wire::TopicSink {
   [[nodiscard]] bool holds_large(const Peer& peer) const noexcept;
   void send_join(Peer& peer, std::uint32_t subscription) noexcept;
   wire::Offer lost(DropReason reason) noexcept;
+  void settle(wire::Envelope* envelope) noexcept;
   void weigh() noexcept;
   void weigh(const Queue& queue, bool is_first) noexcept;
 
@@ -95,6 +97,8 @@ class FarTopicSink final : public wire::TopicSink {
   std::size_t joins_waiting_ = 0;
   std::size_t retained_waiting_ = 0;  ///< of those that wait: for one joiner, beyond the bound
   std::size_t reserved_ = 0;
+  wire::Envelope* expected_ = nullptr;  ///< the one expected last, not counted; null: it has come
+  wire::Envelope* settled_ = nullptr;   ///< what a joiner gets as long as that has not come; counted
   std::uint64_t number_ = 0;        ///< of the message offered last
   bool noted_ = false;              ///< listed for the next heartbeat
   std::uint64_t named_on_ = 0;      ///< the connection that `name_` belongs to

@@ -221,17 +221,30 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
   return offering;
 }
 
+void Outlet::expect(wire::Envelope& envelope) noexcept {
+  if (!any_blocking_) return;
+  for (Way& way : ways_) {
+    if (!way.blocks || !way.is_plain) continue;
+    way.sink->expect(envelope, route_->retained());
+    way.expects = true;
+  }
+}
+
 void Outlet::offer_far(Way& way, wire::Envelope& envelope, Offering& offering, bool admitted) noexcept {
   if (!way.is_plain && way.chosen.empty()) return;
-  const wire::Terms terms{.groups = way.chosen, .is_reserved = admitted && way.refuses && way.is_plain};
+  const wire::Terms terms{.groups = way.chosen,
+                          .is_reserved = admitted && way.refuses && way.is_plain,
+                          .was_expected = std::exchange(way.expects, false)};
   ++(way.sink->offer(envelope, terms) == wire::Offer::taken ? offering.queued : offering.dropped);
   way.chosen.clear();
 }
 
 void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offering& offering, Wakes& wakes) noexcept {
   const auto try_it = [&] {
-    const wire::Offer offer = way.sink->offer(envelope, {.groups = way.chosen, .may_wait = true});
+    const wire::Terms terms{.groups = way.chosen, .may_wait = true, .was_expected = way.expects};
+    const wire::Offer offer = way.sink->offer(envelope, terms);
     if (offer == wire::Offer::refused) return false;
+    way.expects = false;
     ++(offer == wire::Offer::taken ? offering.queued : offering.dropped);
     way.chosen.clear();
     return true;

@@ -108,6 +108,9 @@ class Outlet {
   [[nodiscard]] bool lacks_lanes() const noexcept { return lacks_lanes_; }
   /// Takes room at every subscription that refuses; false, and nothing taken, when one has none.
   bool admit(std::uint32_t size) noexcept { return !any_refusing_ || reserve_refusing(size); }
+  /// With `route().ordered()` held, before `envelope` becomes the retained value and is offered: tells the peers that
+  /// are waited for, so that who joins there meanwhile does not get it twice.
+  void expect(wire::Envelope& envelope) noexcept;
   /// A message that came over a link: to all plain subscriptions of the audience and one member of each of `groups`, or
   /// to the subscription `only` alone. Takes over the caller's reference.
   Offering deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
@@ -155,6 +158,7 @@ class Outlet {
     bool is_plain = false;  ///< some subscription there gets every message
     bool refuses = false;
     bool blocks = false;
+    bool expects = false;   ///< was told of the message before it is offered
     std::vector<std::string_view> chosen{};  ///< groups of which a member there was chosen for this message
   };
   struct Group {

@@ -11,12 +11,11 @@
 
 namespace midplane::inline v0::wire {
 
-// Tests build the previous version from this file: another number, and one field in other words.
-#ifdef MIDPLANE_WIRE_PREVIOUS
-constinit const std::uint16_t wire_version = 1;
-#else
-constinit const std::uint16_t wire_version = 2;
+// Tests build the previous version and a strange one from this file: another number, and one field in other words.
+#ifndef MIDPLANE_WIRE_VERSION
+#define MIDPLANE_WIRE_VERSION 2
 #endif
+constinit const std::uint16_t wire_version = MIDPLANE_WIRE_VERSION;
 constinit const std::uint16_t wire_version_min = static_cast<std::uint16_t>(wire_version - 1);
 
 namespace {

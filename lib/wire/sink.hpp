@@ -19,6 +19,7 @@ struct Terms {
   std::span<const std::string_view> groups{};  ///< of the other side, that a member there was chosen of
   bool is_reserved = false;                    ///< room was reserved for it before
   bool may_wait = false;                       ///< the sender would rather wait than lose it: `refused` when it is full
+  bool was_expected = false;                   ///< `expect` was called for it
 };
 
 /// One topic at one peer, for all of that peer's subscriptions. Counts what it was offered and lost. Any thread; never
@@ -28,6 +29,9 @@ class TopicSink {
   virtual ~TopicSink() = default;
   /// Copies the payload or counts its own reference; the caller keeps its own.
   virtual Offer offer(Envelope& envelope, const Terms& terms) noexcept = 0;
+  /// `envelope` was retained instead of `before`, may be null, and will be offered here once there is room: until then
+  /// joiners get what was retained before it, since it is still to come to them. Serialised with `join`.
+  virtual void expect(Envelope& envelope, Envelope* before) noexcept = 0;
   /// From here on messages are for this subscription too. With a `retained` message it is offered that first, alone.
   virtual void join(std::uint32_t subscription, Envelope* retained) noexcept = 0;
   /// The message would be taken now.

@@ -2,13 +2,15 @@
 /// input and tells what happened on standard output, a line each, which begins with the time of the monotonic clock.
 ///
 ///     process_actor publisher,server heartbeat=100 run=1 listen=tcp://127.0.0.1:0 dial=ipc:///PATH
-///     also: name=NAME, queue=MESSAGES of the subscription, dial_timeout=MS
+///     also: name=NAME, queue=MESSAGES of the subscription, block: it makes publishers wait, members=COUNT of the group,
+///     dial_timeout=MS
+/// roles: publisher, client, server, subscriber, and witnesses: a plain subscription and members of one queue group
 ///
-/// told: matched MS | publish COUNT SIZE PER_SECOND | stop | wait_server MS | ask FIRST COUNT SIZE TIMEOUT_MS HOLD |
+/// told: matched MS [COUNT] | publish COUNT SIZE PER_SECOND | stop | wait_server MS | ask FIRST COUNT SIZE TIMEOUT_MS HOLD |
 ///       confirmed MS | stats | quit
 /// tells: ready [ADDRESS] | matched CODE | published LAST | done LAST | server CODE | asked ID | confirmed CODE |
 ///        outcome ID CODE FATE MICROSECONDS | delivered RUN FIRST LAST NUMBER | stamp SENT_AT | gap FIRST LAST | event KIND |
-///        bus KIND NAME | wrong | stats KIND NAME offered=.. ... | stats_end | closed COMPLETE
+///        got plain|MEMBER RUN ID | bus KIND NAME | wrong | stats KIND NAME offered=.. ... | stats_end | closed COMPLETE
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -92,8 +94,8 @@ struct BusEvents final : EventSink {
 
 class Actor {
  public:
-  Actor(Bus bus, Out& out, std::uint64_t run, std::size_t queue)
-      : bus_{std::move(bus)}, out_{out}, run_{run}, queue_{queue} {}
+  Actor(Bus bus, Out& out, std::uint64_t run, Queue queue, unsigned members)
+      : bus_{std::move(bus)}, out_{out}, run_{run}, queue_{queue}, members_{members} {}
 
   Result<void> play(const std::string& role) {
     if (role == "publisher") return keep(bus_.publisher(load, {.stamp = true}), publisher_);
@@ -101,10 +103,11 @@ class Actor {
     if (role == "server") return keep(bus_.serve(work, [this](Request<Bytes> asked, Responder<Bytes> responder) {
       serve(std::move(asked), std::move(responder));
     }, {.queue = Queue{.messages = 4096, .bytes = std::size_t{64} << 20}}), server_);
+    if (role == "witnesses") return witness();
     if (role != "subscriber") return Error{ErrorCode::invalid_option, "no such role"};
     flusher_ = bus_.every(20ms, [this] { out_.flush(); });
     return keep(bus_.subscribe(load, [this](const Message<Bytes>& message) { take(message); },
-                               {.queue = Queue{.messages = queue_, .bytes = std::size_t{128} << 20},
+                               {.queue = queue_,
                                 .on_event = [this](const SubscriptionEvent& event) { told(event); }}),
                 subscription_);
   }
@@ -120,7 +123,7 @@ class Actor {
       std::string command;
       words >> command;
       if (command == "quit") return close();
-      if (command == "matched") out_.line("matched " + code_of(publisher_.wait_matched(1, milliseconds(words))));
+      if (command == "matched") matched(words);
       if (command == "confirmed") out_.line("confirmed " + code_of(subscription_.wait_confirmed(milliseconds(words))));
       if (command == "wait_server") out_.line("server " + code_of(client_.wait_server(milliseconds(words))));
       if (command == "publish") publish(words);
@@ -143,6 +146,25 @@ class Actor {
     return std::chrono::milliseconds{count};
   }
 
+  void matched(std::istringstream& words) {
+    const Duration limit = milliseconds(words);
+    unsigned count = 1;
+    if (!(words >> count)) count = 1;
+    out_.line("matched " + code_of(publisher_.wait_matched(count, limit)));
+  }
+  Result<void> witness() {
+    for (unsigned i = 0; i <= members_; ++i) {
+      const std::string name = i == 0 ? "plain" : std::to_string(i);
+      auto made = bus_.subscribe(load, [this, name](const Message<Bytes>& message) {
+        const auto told = read_payload(message.bytes());
+        out_.line(told ? "got " + name + ' ' + std::to_string(told->run) + ' ' + std::to_string(told->id)
+                       : std::string{"wrong message"});
+      }, {.queue = queue_, .group = i == 0 ? "" : "workers"});
+      if (!made) return made.error();
+      witnesses_.push_back(std::move(*made));
+    }
+    return ok();
+  }
   void take(const Message<Bytes>& message) {
     const auto told = read_payload(message.bytes());
     if (!stamp_told_.exchange(true)) out_.line("stamp " + std::to_string(message.sent_at()));
@@ -241,7 +263,8 @@ class Actor {
   Bus bus_;
   Out& out_;
   const std::uint64_t run_;
-  const std::size_t queue_;
+  const Queue queue_;
+  const unsigned members_;
   std::mutex publishing_;
   std::uint64_t last_ = 0, until_ = 0, began_at_ = 0;
   std::int64_t began_ = 0;
@@ -252,6 +275,7 @@ class Actor {
   Client<Bytes, Bytes> client_;
   Server server_;
   Subscription subscription_;
+  std::vector<Subscription> witnesses_;
   Timer ticker_, flusher_;
 };
 
@@ -263,13 +287,16 @@ int start(int count, char** words) {
   BusOptions options;
   std::uint64_t run = 1;
   // Room for everything: what is lost then was lost on the way.
-  std::size_t queue = std::size_t{1} << 20;
+  Queue queue{.messages = std::size_t{1} << 20, .bytes = std::size_t{128} << 20};
+  unsigned members = 0;
   for (int i = 2; i < count; ++i) {
     const std::string word = words[i];
     const std::string value = word.substr(word.find('=') + 1);
     if (word.starts_with("heartbeat=")) options.heartbeat = std::chrono::milliseconds{std::stol(value)};
     if (word.starts_with("run=")) run = std::stoull(value);
-    if (word.starts_with("queue=")) queue = std::stoull(value);
+    if (word.starts_with("queue=")) queue.messages = std::stoull(value);
+    if (word == "block") queue.overflow = Overflow::block;
+    if (word.starts_with("members=")) members = static_cast<unsigned>(std::stoul(value));
     if (word.starts_with("dial_timeout=")) ends.dial_timeout = std::chrono::milliseconds{std::stol(value)};
     if (word.starts_with("name=")) options.name = value;
     if (word.starts_with("listen=")) ends.listen.push_back(value);
@@ -278,7 +305,7 @@ int start(int count, char** words) {
   options.event = std::make_shared<BusEvents>(out);
   auto bus = Bus::open(std::move(options));
   if (!bus) return out.line("failed " + bus.error().message()), 1;
-  Actor actor{std::move(*bus), out, run, queue};
+  Actor actor{std::move(*bus), out, run, queue, members};
   std::istringstream roles{words[1]};
   for (std::string role; std::getline(roles, role, ',');) {
     if (auto played = actor.play(role); !played) return out.line("failed " + played.error().message()), 1;

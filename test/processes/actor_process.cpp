@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 namespace midplane::test {
@@ -42,11 +43,13 @@ ActorProcess::ActorProcess(std::vector<std::string> arguments) {
 }
 
 namespace {
-/// A first argument `previous` chooses the build of the previous wire version.
+/// A first argument `previous` or `stranger` chooses the build of another wire version.
 std::string program_of(std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments.front() != "previous") return "process_actor";
+  std::string program = "process_actor";
+  if (arguments.empty() || (arguments.front() != "previous" && arguments.front() != "stranger")) return program;
+  program += '_' + arguments.front();
   arguments.erase(arguments.begin());
-  return "process_actor_previous";
+  return program;
 }
 }  // namespace
 
@@ -168,6 +171,13 @@ Counters ActorProcess::stats(std::string_view kind, std::string_view name) {
 
 std::uint16_t ActorProcess::port() const {
   return static_cast<std::uint16_t>(std::stoul("0" + address_.substr(address_.rfind(':') + 1)));
+}
+
+std::uint64_t ActorProcess::resident_bytes() const {
+  std::ifstream file{"/proc/" + std::to_string(pid_) + "/statm"};
+  std::uint64_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 std::int64_t ActorProcess::signal(int number) const {

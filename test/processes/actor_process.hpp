@@ -54,7 +54,7 @@ using Counters = std::map<std::string, std::uint64_t>;
 class ActorProcess {
  public:
   /// Starts it and waits until it is ready. `arguments` as in actor.cpp; in front of them
-  /// `previous` for the build of the previous wire version.
+  /// `previous` or `stranger` for the build of another wire version.
   explicit ActorProcess(std::vector<std::string> arguments);
   ActorProcess(const ActorProcess&) = delete;
   ActorProcess& operator=(const ActorProcess&) = delete;
@@ -74,6 +74,7 @@ class ActorProcess {
 
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] std::uint64_t resident_bytes() const;
   /// Returns the time of the call.
   std::int64_t signal(int number) const;
   /// kill -9, and waits until it is gone. Returns the time of the kill.

@@ -77,7 +77,8 @@ struct Outcomes {
   }
 };
 
-/// A user's own task: starts when it is awaited, hands its value or exception to whoever awaits.
+/// A user's own task: starts when it is awaited, hands its value or exception to whoever awaits. Any thread may ask
+/// whether it is done, and may destroy it then.
 template <class T>
 class Task {
  public:
@@ -87,7 +88,9 @@ class Task {
     struct Final {
       bool await_ready() noexcept { return false; }
       std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> ended) noexcept {
-        return ended.promise().waiter ? ended.promise().waiter : std::noop_coroutine();
+        const std::coroutine_handle<> next = ended.promise().waiter ? ended.promise().waiter : std::noop_coroutine();
+        ended.promise().is_done.store(true, std::memory_order_release);  // the last touch: it may be destroyed now
+        return next;
       }
       void await_resume() noexcept {}
     };
@@ -97,6 +100,7 @@ class Task {
     std::coroutine_handle<> waiter;
     std::optional<T> value;
     std::exception_ptr thrown;
+    std::atomic<bool> is_done{false};
   };
   Task(Task&& other) noexcept : handle_{std::exchange(other.handle_, nullptr)} {}
   ~Task() {
@@ -112,7 +116,7 @@ class Task {
     return std::move(*handle_.promise().value);
   }
   void start() { handle_.resume(); }
-  [[nodiscard]] bool done() const { return handle_.done(); }
+  [[nodiscard]] bool done() const { return handle_.promise().is_done.load(std::memory_order_acquire); }
 
  private:
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_{handle} {}

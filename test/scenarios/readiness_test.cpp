@@ -90,7 +90,7 @@ FAR("P9 a subscription hears in order that it is confirmed, and the bus's events
 
 EVERYWHERE("P9 a wait for matched that nothing fulfils ends closed with its bus, as a callback too") {
   auto publisher = s.out().publisher(news).value();
-  std::optional<int> said;
+  std::atomic<int> said{-1};
   publisher.matched(1, [&](Result<void> r) { said = code(r); });
   CHECK(s.out().close(5s).complete);
   s.pass(20ms);

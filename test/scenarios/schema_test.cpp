@@ -106,7 +106,7 @@ FAR("types that disagree: both sides learn the field, no handler sees a message,
 }
 
 FAR("a client and a server of types that disagree: the request ends schema_mismatch and names the field") {
-  int entered = 0;
+  std::atomic<int> entered{0};
   auto server = s.out().serve(Service<Odd, Bytes>{"fleet.ask"}, [&](Request<Odd>, Responder<Bytes> a) {
     ++entered;
     static_cast<void>(a.reply(bytes("r")));

@@ -13,7 +13,7 @@ struct Source {
   Source(Setting& s, int items, std::function<void(StreamResponder<Bytes>&)> end)
       : bus{s.out()}, count{items}, ending{std::move(end)},
         server{s.out().serve(echo, [this](Request<Bytes> q, StreamResponder<Bytes> a) {
-          q.on_cancel([this] { ++cancelled; });
+          q.on_cancel([count = cancelled] { ++*count; });  // perhaps when this has ended
           question = std::move(q);
           responder = std::move(a);
           pump();
@@ -28,7 +28,10 @@ struct Source {
       if (became && *became == Streamed::no_credit) {
         ++no_credit;
         // Later, not in here: what may be called at once would nest.
-        responder.writable([this] { retries.push_back(bus.after(1ms, [this] { pump(); })); });
+        responder.writable([this] {
+          const std::lock_guard lock{retrying};
+          retries.push_back(bus.after(1ms, [this] { pump(); }));
+        });
         return;
       }
       gone = true;
@@ -39,9 +42,11 @@ struct Source {
   }
   Bus& bus;
   const int count;
+  std::mutex retrying;
   std::vector<Timer> retries;
   std::function<void(StreamResponder<Bytes>&)> ending;
-  std::atomic<int> sent{0}, no_credit{0}, cancelled{0};
+  std::atomic<int> sent{0}, no_credit{0};
+  const std::shared_ptr<std::atomic<int>> cancelled = std::make_shared<std::atomic<int>>(0);
   std::atomic<bool> gone{false}, ended{false};
   Request<Bytes> question;
   StreamResponder<Bytes> responder;
@@ -70,7 +75,7 @@ EVERYWHERE("10000 items reach a slow reader in order, never more than 64 under w
   CHECK(ahead_max <= window + 1);
   CHECK(source.no_credit > 1);
   CHECK(s.wait_until([&] { return source.ended.load(); }));
-  CHECK(source.cancelled == 0);
+  CHECK(*source.cancelled == 0);
 }
 
 EVERYWHERE("a reader that drops its stream early ends it: the server is told, and a send answers gone") {
@@ -85,7 +90,7 @@ EVERYWHERE("a reader that drops its stream early ends it: the server is told, an
       REQUIRE(item->has_value());
     }
   }
-  CHECK(s.wait_until([&] { return source.cancelled == 1; }));
+  CHECK(s.wait_until([&] { return *source.cancelled == 1; }));
   CHECK(source.question.cancelled());
   CHECK(s.wait_until([&] { return source.gone.load(); }));
   CHECK(source.sent <= 100 + window + 1);
