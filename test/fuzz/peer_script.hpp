@@ -106,8 +106,9 @@ struct PeerScript {
     wire::FragmentBody said = fragment;
     if (how >= 240) (how & 1 ? said.offset : said.total) = script.number();
     const std::uint64_t left = fragment.total - std::min(fragment.offset, fragment.total);
-    // The rest, half of it, or a size of the script's own.
-    const std::uint64_t size = how % 3 == 0 ? left : how % 3 == 1 ? left / 2 : script.number();
+    // The rest, half of it, a little more than the rest, or a size of the script's own.
+    const std::uint64_t sizes[]{left, left / 2, left + 1 + how / 16, 0};
+    const std::uint64_t size = how % 4 == 3 ? script.number() : sizes[how % 4];
     static const std::vector<std::byte> bytes(Stranger::message_bytes_max + 64, std::byte{'f'});
     piece.payload = std::span{bytes}.first(std::min<std::uint64_t>(size, bytes.size()));
     const wire::Body fields = meta(&said);

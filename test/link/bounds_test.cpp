@@ -116,9 +116,9 @@ TEST_CASE("peers that come and go under new names leave one entry behind, and su
     siege.evil.come(100 + i);
     siege.evil.add_body(RecordType::subscribe, wire::encode(subscription(9, "t")));
     siege.evil.send();
-    REQUIRE(siege.victim.sinks.size() >= 2);
+    REQUIRE_FALSE(siege.victim.sinks.empty());
     siege.victim.sinks.back()->offer(*wire::envelope_of(message), {});
-    siege.victim.sinks.resize(1);
+    siege.victim.sinks.clear();
     siege.evil.transport.disconnect(siege.evil.connection);
     siege.net.run();
   }

@@ -27,6 +27,8 @@ inline constexpr Topic<Bytes> to_good{"to.good"};
 constexpr std::size_t message_bytes_max = std::size_t{1} << 20;
 constexpr std::size_t memory_max = std::size_t{32} << 20;
 constexpr Duration patience = 30s;
+/// A machine that is busy elsewhere must not look like a peer that is lost.
+constexpr Duration heartbeat = 10s;
 
 std::size_t resident_bytes() {
   std::size_t pages = 0;
@@ -76,12 +78,17 @@ struct Besieged {
     return eventually([&] { return counter(name) >= wanted; });
   }
 
+  static std::string listen(Bus& bus) {
+    bus.attach(zmq::transport({.listen = {"tcp://127.0.0.1:0"}, .peers = {}})).value();
+    return bus.listening().at(0);
+  }
+
   std::atomic<int> victim_seen{0}, good_seen{0};
   Bus victim = Bus::open({.name = "victim",
                           .limits = {.message_bytes_max = message_bytes_max, .payload_memory_bytes_max = memory_max},
-                          .transport = zmq::transport({.listen = {"tcp://127.0.0.1:0"}, .peers = {}})}).value();
-  Bus good = Bus::open({.name = "good"}).value();
-  std::string endpoint = victim.listening().at(0);
+                          .heartbeat = heartbeat}).value();
+  Bus good = Bus::open({.name = "good", .heartbeat = heartbeat}).value();
+  std::string endpoint = listen(victim);
   Subscription at_victim = victim.subscribe(to_victim, [this](const Message<Bytes>&) { ++victim_seen; }).value();
   Subscription at_good = good.subscribe(to_good, [this](const Message<Bytes>&) { ++good_seen; }).value();
   Publisher<Bytes> from_victim = victim.publisher(to_good).value();
