@@ -170,7 +170,8 @@ inline void Stranger::add_body(wire::RecordType type, const wire::Body& body, st
 }
 
 inline void Stranger::send(bool wants_grant) {
-  if (!is_connected()) return builder.begin();
+  // A number that no frame has would end the connection.
+  if (!is_connected() || builder.records() == 0) return builder.begin();
   Connection& over = current();
   over.head.number = static_cast<std::uint16_t>((over.head.number + 1) % wire::frame_numbers);
   over.head.wants_grant = wants_grant;
