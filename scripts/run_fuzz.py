@@ -2,14 +2,16 @@
 """Runs each libFuzzer target DIR/test/fuzz/fuzz_* for a bounded time; a crash, a leak or a slow input fails.
 
 The corpus stays in DIR/corpus, seeds come from test/fuzz/corpus/TARGET. For each target the lines of its parser's files
-that were reached are printed. With --mutants each seeded defect of the kind fuzz (scripts/mutants.txt) must be found by
-its target instead. The last line is `N passed, N failed`.
+that were reached are printed; fewer than the goal fail. With --mutants each seeded defect of the kind fuzz
+(scripts/mutants.txt) must be found by its target instead. With --keep nothing is run: what was found before becomes
+seeds. The last line is `N passed, N failed`.
 """
 import glob
-import json
 import os
 import subprocess
 import sys
+
+from run_coverage import ranges
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOAL = 90
@@ -40,17 +42,42 @@ def run(build, target, seconds, corpus, environment):
 
 
 def coverage(target, profile):
-    """Lines reached of each of the target's parser files, in percent; empty without the tools."""
+    """Per parser file of the target: its lines, and those not reached. Empty without the tools."""
     merged = profile + ".data"
     try:
         subprocess.run(["llvm-profdata-14", "merge", "-sparse", profile, "-o", merged], check=True, timeout=120)
-        told = subprocess.run(["llvm-cov-14", "export", "-summary-only", target, f"-instr-profile={merged}"], check=True,
+        told = subprocess.run(["llvm-cov-14", "export", "-format=lcov", target, f"-instr-profile={merged}"], check=True,
                               timeout=120, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):
         return {}
-    files = json.loads(told.stdout)["data"][0]["files"]
-    return {parser: one["summary"]["lines"]["percent"] for parser in PARSERS.get(os.path.basename(target), [])
-            for one in files if os.path.normpath(one["filename"]).endswith("/" + parser)}
+    found, lines = {}, {}
+    for line in told.stdout.decode(errors="replace").splitlines():
+        kind, _, value = line.partition(":")
+        if kind == "SF":
+            path = os.path.normpath(os.path.join(os.path.dirname(target), value))
+            lines = {}
+            for parser in PARSERS.get(os.path.basename(target), []):
+                if path.endswith("/" + parser):
+                    lines = found.setdefault(parser, {})
+        elif kind == "DA":
+            number, count = value.split(",")[:2]
+            lines[int(number)] = lines.get(int(number), 0) + int(count)
+    return {parser: (len(counts), sorted(number for number, count in counts.items() if count == 0))
+            for parser, counts in found.items()}
+
+
+def report(covered):
+    """Prints the table of one target; False when too little of its parser was reached."""
+    whole = sum(lines for lines, _ in covered.values())
+    reached = whole - sum(len(missed) for _, missed in covered.values())
+    good = reached * 100 >= whole * GOAL
+    for parser, (lines, missed) in covered.items():
+        print(f"       {parser:30} {lines:5} lines {lines - len(missed):5} reached {100 * (lines - len(missed)) / lines:6.1f} %"
+              + (f"   not: {ranges(missed)}" if missed else ""), flush=True)
+    if covered:
+        print(f"       {'its parser':30} {whole:5} lines {reached:5} reached {100 * reached / whole:6.1f} %, "
+              f"{'at least' if good else 'BELOW'} {GOAL} %", flush=True)
+    return good
 
 
 def fuzz(build, targets, seconds):
@@ -60,14 +87,28 @@ def fuzz(build, targets, seconds):
         profile = os.path.join(build, name + ".profraw")
         code, output = run(build, target, seconds, os.path.join(build, "corpus", name), {"LLVM_PROFILE_FILE": profile})
         runs = [line.rsplit(":", 1)[1].strip() for line in output.splitlines() if "number_of_executed_units" in line]
+        covered = coverage(target, profile)
         print(f"{'FAIL' if code else '  ok'} {name}: {runs[0] if runs else 'unknown'} inputs", flush=True)
-        for parser, percent in coverage(target, profile).items():
-            print(f"       {percent:5.1f} % of the lines of {parser}{'' if percent >= GOAL else f', below {GOAL}'}", flush=True)
+        good = report(covered) and not code
         if code:
-            failed += 1
             print("\n".join("  | " + line for line in output.splitlines()[-60:]))
-        else:
-            passed += 1
+        passed, failed = passed + int(good), failed + int(not good)
+    return passed, failed
+
+
+def keep(build, targets, _):
+    """Adds to test/fuzz/corpus what the runs before have found and what reaches something that nothing there does."""
+    passed = failed = 0
+    for target in targets:
+        name = os.path.basename(target)
+        seeds = os.path.join(TOP, "test", "fuzz", "corpus", name)
+        os.makedirs(seeds, exist_ok=True)
+        done = subprocess.run([target, "-merge=1", "-timeout=10", seeds, os.path.join(build, "corpus", name)], check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600,
+                              env=dict(os.environ, LLVM_PROFILE_FILE=os.devnull))
+        size = sum(os.path.getsize(os.path.join(seeds, one)) for one in os.listdir(seeds))
+        print(f"{'FAIL' if done.returncode else '  ok'} {name}: {len(os.listdir(seeds))} seeds, {size} bytes", flush=True)
+        passed, failed = passed + int(not done.returncode), failed + int(done.returncode != 0)
     return passed, failed
 
 
@@ -90,7 +131,8 @@ def main():
     build, seconds = sys.argv[1], int(sys.argv[2])
     targets = sorted(path for path in glob.glob(os.path.join(build, "test", "fuzz", "fuzz_*"))
                      if os.path.isfile(path) and os.access(path, os.X_OK))
-    passed, failed = (mutants if "--mutants" in sys.argv else fuzz)(build, targets, seconds)
+    what = mutants if "--mutants" in sys.argv else keep if "--keep" in sys.argv else fuzz
+    passed, failed = what(build, targets, seconds)
     if not targets:
         print("skipped: none of the fuzz targets is built (test/fuzz/fuzz_*)")
     print(f"{passed} passed, {failed} failed" + ("" if targets else ", 1 skipped"))

@@ -1,6 +1,7 @@
 #include "bus/describe.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "bus/client_core.hpp"
 #include "bus/description.hpp"
@@ -126,6 +127,33 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
   return Client<Bytes, Bytes>{client}.request(std::span{question}, {.timeout = left}).get();
 }
 
+/// What peers did that they should not, and what it cost.
+void add_link_counters(const link::Links& links, std::vector<CounterDescription>& to) {
+  const link::LinkCounters& counted = links.counters();
+  std::uint64_t broken = 0;
+  for (const auto& one : counted.frame_faults) broken += one;
+  const TransportCounts transports = links.transport_counts();
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
+           {"link_frames", counted.frames},
+           {"link_frames_broken", broken},
+           {"link_frames_foreign", counted.foreign_frames},
+           {"link_frames_repeated", counted.repeated_frames},
+           {"link_records_unknown", counted.unknown_records},
+           {"link_records_malformed", counted.malformed_bodies},
+           {"link_names_unknown", counted.unknown_names},
+           {"link_numbers_stale", counted.stale_numbers},
+           {"link_replies_stale", counted.stale_replies},
+           {"link_no_memory", counted.no_memory},
+           {"link_gaps", counted.gaps},
+           {"link_refused", counted.refused},
+           {"link_lost", counted.lost},
+           {"transport_frames_ignored", transports.frames_ignored},
+           {"transport_multipart_refused", transports.multipart_refused},
+           {"transport_endless_cut", transports.endless_cut},
+           {"transport_unheard", transports.unheard}})
+    to.push_back({name, value});
+}
+
 }  // namespace
 
 Result<void> serve_descriptions(const std::shared_ptr<BusCore>& bus) {
@@ -174,6 +202,7 @@ Description description_of(const BusCore& bus) {
                   {"payload_memory_bytes", stats.payload_memory_bytes},
                   {"payload_memory_bytes_max", stats.payload_memory_bytes_max},
                   {"handler_exceptions", stats.handler_exceptions}};
+  if (bus.links) add_link_counters(*bus.links, all.counters);
   return all;
 }
 

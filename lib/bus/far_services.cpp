@@ -54,6 +54,8 @@ void FarServices::tell(const News& news) noexcept {
 }
 
 void FarServices::offered(link::PeerId peer, std::string_view name, const wire::OfferedBody& what) noexcept try {
+  // Nobody here has asked for it yet: its name is one that a peer chose.
+  if (!bus_.memory->intern_far(what.service)) return;
   auto sink = bus_.links->service_sink(peer, what.service);
   auto route = bus_.services->open(what.service);
   if (!sink || !route) return;

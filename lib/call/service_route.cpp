@@ -1,5 +1,7 @@
 #include "call/service_route.hpp"
 
+#include <algorithm>
+
 #include "schema/contract.hpp"
 
 namespace midplane::inline v0::call {
@@ -89,9 +91,23 @@ std::shared_ptr<ServiceRoute> Services::open(std::string_view name) {
   const std::unique_lock lock{mutex_};
   const wire::Name* interned = memory_.intern(name);
   if (!interned) return nullptr;
+  if (routes_.size() >= prune_at_) prune();
   auto& route = routes_[std::string{name}];
   if (!route) route = std::make_shared<ServiceRoute>(interned);
   return route;
+}
+
+/// Who holds none can get none: that takes the lock.
+void Services::prune() noexcept {
+  std::erase_if(routes_, [](const auto& one) {
+    return !one.second || (one.second.use_count() == 1 && !one.second->types().first && !one.second->has_server());
+  });
+  prune_at_ = std::max(routes_kept, 2 * routes_.size());
+}
+
+std::size_t Services::size() const {
+  const std::shared_lock lock{mutex_};
+  return routes_.size();
 }
 
 void Services::for_each(const std::function<void(ServiceRoute&)>& visit) const {

@@ -78,11 +78,18 @@ class Services {
   std::shared_ptr<ServiceRoute> open(std::string_view name);
   std::shared_ptr<ServiceRoute> find(std::string_view name) const;
   void for_each(const std::function<void(ServiceRoute&)>& visit) const;
+  [[nodiscard]] std::size_t size() const;
 
  private:
+  void prune() noexcept;
+
+  /// Beyond so many routes those are looked for that only peers made, which have gone.
+  static constexpr std::size_t routes_kept = 4096;
+
   wire::PayloadMemory& memory_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<ServiceRoute>, std::less<>> routes_;
+  std::size_t prune_at_ = routes_kept;  ///< twice what was left last time
 };
 
 }  // namespace midplane::inline v0::call

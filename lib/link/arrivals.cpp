@@ -84,7 +84,9 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
     if (reader.next(record)) return greet(peer, reader, record);
     return drop_connection(peer, {ErrorCode::malformed, "the peer did not begin with a hello"});
   }
-  peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
+  // The listening side waits for a record that decides: a frame without one is no sign of life, nor is any before it.
+  const bool has_records = frame.size() > wire::frame_header_bytes;
+  if (has_records && phase != Phase::tentative) peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
   const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
@@ -109,6 +111,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
         if (peer.phase != Phase::tentative) return;
         peer.phase = Phase::establishing;
       }
+      peer.heard_at.store(clock_.now().nanoseconds, std::memory_order_relaxed);
       establish(peer);
     }
     if (peer.phase != Phase::up) return;
@@ -175,8 +178,8 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
   for (const wire::NameBody& one : *names) {
     const bool follows = one.id == peer.far_names.size() + 1 && one.id <= names_per_link_max;
     if (!follows || one.next_number == 0 || !valid(one.text, false)) return false;
-    const wire::Name* name = memory_.intern(one.text);
-    if (!name) return false;
+    const wire::Name* name = memory_.intern_far(one.text);
+    if (!name) return raise(counters_.no_memory), false;
     peer.far_names.reserve(one.id);
     if (one.service) {
       peer.far_names.push_back({nullptr, name});

@@ -291,7 +291,9 @@ void FarTopicSink::drop_waiting(DropReason reason) noexcept {
 }
 
 Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept {
-  if (named_on_ != peer.serial && !peer.name_topic(*this, number)) return Put::gone;
+  // Names do not come back: what waits for one would wait as long as the connection lives.
+  if (named_on_ != peer.serial && !peer.name_topic(*this, number))
+    return peer.has_names_left() ? Put::gone : Put::too_large;
   wire::Body meta;
   if (fields.any()) {
     meta = wire::encode(fields);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <midplane/stats.hpp>
 
@@ -12,6 +13,9 @@ namespace midplane::inline v0::link {
 
 /// offered = acknowledged + dropped + what waits here + what is on its way. Acknowledged: the peer's link took it.
 struct FarTotals {
+  FarTotals(std::string its_peer, std::string its_name, std::string its_kind) noexcept
+      : peer{std::move(its_peer)}, name{std::move(its_name)}, kind{std::move(its_kind)} {}
+
   std::string peer;
   std::string name;
   std::string kind;  ///< "link" (a topic) or "link_service"
@@ -22,6 +26,13 @@ struct FarTotals {
 
   void drop(DropReason reason, std::uint64_t messages = 1) noexcept {
     dropped[static_cast<std::size_t>(reason)].fetch_add(messages, std::memory_order_relaxed);
+  }
+  /// Adds what `other`, which nobody changes any more, has counted.
+  void add(const FarTotals& other) noexcept {
+    offered += other.offered;
+    acknowledged += other.acknowledged;
+    refused += other.refused;
+    for (std::size_t i = 0; i < drop_reasons; ++i) dropped[i] += other.dropped[i];
   }
   static void raise(std::atomic<std::uint64_t>& counter) noexcept { counter.fetch_add(1, std::memory_order_relaxed); }
 };

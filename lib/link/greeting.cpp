@@ -1,6 +1,7 @@
 /// From a connection to a link: hello both ways, refusals, one link per pair, and the first frames.
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <midplane/names.hpp>
@@ -12,6 +13,9 @@ namespace {
 
 const Error duplicate_error{ErrorCode::duplicate, "this pair of buses is linked already"};
 const Error self_error{ErrorCode::invalid_endpoint, "this address reaches the very bus that dials it; take it out of the peers"};
+
+/// Under this name stand the messages of peers whose own is one too many to be kept.
+constexpr std::string_view one_of_many = "(one of many peers)";
 
 /// What a stranger calls itself, fit for logs and tables.
 std::string printable(const std::string& name) {
@@ -52,6 +56,7 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
     if (hello->frame_bytes_max >= frame_bytes_least)
       peer.outgoing().frame_bytes_max = std::min<std::size_t>(peer.outgoing().frame_bytes_max, hello->frame_bytes_max);
     peer.outgoing().window.set_bounds(hello->window_bytes, hello->window_records);
+    peer.set_asked_max(hello->requests_max);
     if (!peer.info.dialled) peer.set_epoch(reader.head().epoch);
   }
   if (theirs == options_.incarnation) return refuse(peer, self_error);
@@ -123,10 +128,13 @@ std::shared_ptr<Remote> Links::remember(Peer& peer) {
   auto& remote = remotes_[incarnation];
   if (!remote) remote = std::make_shared<Remote>(incarnation, PeerId{++serials_given_}, ++series_given_);
   remote->name = peer.info.name;
-  remote->interned = memory_.intern(peer.info.name);
-  remote->sent_by = remote->interned ? memory_.sent_by(*remote->interned) : nullptr;
-  // Whose messages can not be told from our own has no link.
-  if (!remote->sent_by) throw std::bad_alloc{};
+  // Never null: a message without a peer is taken for one of this bus, and is not verified.
+  const wire::Name* interned = memory_.intern_far(peer.info.name);
+  if (!interned) interned = memory_.intern(one_of_many);
+  wire::Extra* const sent_by = interned ? memory_.sent_by(*interned) : nullptr;
+  if (!sent_by) throw std::bad_alloc{};
+  remote->interned = interned;
+  remote->sent_by = sent_by;
   remote->away_since = Instant::never();
   remote->told_forgotten = false;
   ++remote->links_so_far;

@@ -18,6 +18,9 @@ inline constexpr std::size_t subscriptions_per_peer_max = 16'384;
 inline constexpr std::size_t connections_max = 1024;
 /// Peers that are away and remembered; beyond it the one that left first is forgotten.
 inline constexpr std::size_t away_max = 1024;
+/// Far names counted one by one. Beyond it those of peers that are not remembered any more are counted as one, so that
+/// peers that come and go under new names do not fill memory.
+inline constexpr std::size_t far_totals_max = 4096;
 /// Heartbeats without any frame after which a peer is lost, and which a greeting may take.
 inline constexpr int heartbeats_to_loss = 3;
 /// A refusal is on its way this long before the connection is ended by the side that refuses.

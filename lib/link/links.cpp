@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace midplane::inline v0::link {
 namespace {
 
 const Error closed_error{ErrorCode::closed, "the links of this bus are closed"};
+/// Peer and name of what was counted for peers that are not remembered any more; no peer can be called so.
+constexpr std::string_view forgotten_peers = "(forgotten peers)";
 const Error no_memory_error{ErrorCode::no_memory, "no memory for the links of this bus"};
 
 }  // namespace
@@ -181,14 +184,30 @@ std::shared_ptr<Remote> Links::remote_of(PeerId id) const noexcept {
   return found == remotes_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<FarTotals> Links::totals_of(std::string_view peer, std::string_view name, const char* kind) {
-  auto& totals = totals_[{std::string{peer}, kind, std::string{name}}];
-  if (!totals) {
-    totals = std::make_shared<FarTotals>();
-    totals->peer = peer;
-    totals->name = name;
-    totals->kind = kind;
+/// Adds up what nobody counts in any more and whose peer is not remembered.
+void Links::fold_totals() {
+  std::set<std::string_view> remembered;
+  for (const auto& [incarnation, remote] : remotes_) remembered.insert(remote->name);
+  for (const char* kind : {"link", "link_service"}) {
+    auto& all = totals_[{std::string{forgotten_peers}, kind, std::string{forgotten_peers}}];
+    if (!all) all = std::make_shared<FarTotals>(std::string{forgotten_peers}, std::string{forgotten_peers}, kind);
+    for (auto next = totals_.begin(); next != totals_.end();) {
+      const auto one = next++;
+      if (!one->second || one->second == all) continue;
+      const FarTotals& totals = *one->second;
+      if (totals.kind != kind || one->second.use_count() != 1 || remembered.contains(totals.peer)) continue;
+      std::atomic_thread_fence(std::memory_order_acquire);  // who let go of it last has counted before
+      all->add(totals);
+      totals_.erase(one);
+    }
   }
+  fold_at_ = std::max(far_totals_max, 2 * totals_.size());
+}
+
+std::shared_ptr<FarTotals> Links::totals_of(std::string_view peer, std::string_view name, const char* kind) {
+  if (totals_.size() >= fold_at_) fold_totals();
+  auto& totals = totals_[{std::string{peer}, kind, std::string{name}}];
+  if (!totals) totals = std::make_shared<FarTotals>(std::string{peer}, std::string{name}, kind);
   return totals;
 }
 
@@ -296,6 +315,7 @@ std::vector<SinkStats> Links::stats() const {
   const std::lock_guard lock{mutex_};
   std::vector<SinkStats> all;
   for (const auto& [key, totals] : totals_) {
+    if (!totals) continue;  // there was no memory for it
     std::uint64_t waiting = 0;
     for (const auto& [incarnation, remote] : remotes_) {
       const std::lock_guard flagged{remote->flag};
@@ -303,6 +323,19 @@ std::vector<SinkStats> Links::stats() const {
       if (sink != remote->topics.end() && &sink->second->totals() == totals.get()) waiting += sink->second->waiting();
     }
     all.push_back(stats_of(*totals, waiting));
+  }
+  return all;
+}
+
+TransportCounts Links::transport_counts() const noexcept {
+  const std::lock_guard lock{mutex_};
+  TransportCounts all;
+  for (const auto& port : ports_) {
+    const TransportCounts one = port->transport ? port->transport->counts() : TransportCounts{};
+    all.frames_ignored += one.frames_ignored;
+    all.multipart_refused += one.multipart_refused;
+    all.endless_cut += one.endless_cut;
+    all.unheard += one.unheard;
   }
   return all;
 }

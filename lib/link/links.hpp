@@ -78,7 +78,10 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   [[nodiscard]] bool settled() const noexcept;
 
   [[nodiscard]] const LinkCounters& counters() const noexcept { return counters_; }
-  /// One per far name that had traffic, also over links that have ended.
+  /// The sums of what its transports have refused.
+  [[nodiscard]] TransportCounts transport_counts() const noexcept;
+  /// One per far name that had traffic, also over links that have ended; beyond `far_totals_max` one for all names of
+  /// peers that are not remembered any more.
   [[nodiscard]] std::vector<SinkStats> stats() const;
 
   /// True when nothing waits here or in a transport.
@@ -131,6 +134,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   [[nodiscard]] std::shared_ptr<Peer> linked(const wire::Incarnation& incarnation) const noexcept;
   [[nodiscard]] std::shared_ptr<Remote> remote_of(PeerId id) const noexcept;
   std::shared_ptr<FarTotals> totals_of(std::string_view peer, std::string_view name, const char* kind);
+  void fold_totals();
 
   // greeting.cpp: from `up` to the first frames that tell what each side wants
   void greet(Peer& peer, wire::FrameReader& reader, const wire::Record& first) noexcept;
@@ -203,6 +207,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   std::map<std::uint32_t, Subscription> subscriptions_;
   std::map<std::string, wire::OfferedBody, std::less<>> services_;
   std::map<std::tuple<std::string, std::string, std::string>, std::shared_ptr<FarTotals>> totals_;
+  std::size_t fold_at_ = far_totals_max;  ///< twice what was left last time: folding costs little per name
 };
 
 }  // namespace midplane::inline v0::link

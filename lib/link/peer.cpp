@@ -22,7 +22,8 @@ Peer::Peer(Transport& transport_used, ConnectionId connection_id, std::uint64_t 
       options_{options},
       clock_{clock},
       outgoing_{transport_used, connection_id, options, clock},
-      intake_{options.window_bytes, options.window_records} {}
+      intake_{options.window_bytes, options.window_records},
+      asked_max_{options.requests_max} {}
 
 Peer::~Peer() {
   if (returns_) returns_->unref();
@@ -237,7 +238,7 @@ void Peer::end(const Error& why, DropReason reason) noexcept {
 }
 
 Result<std::uint32_t> Peer::assign(wire::NameBody given) noexcept {
-  if (names_given_ >= names_per_link_max)
+  if (!has_names_left())
     return Error{ErrorCode::too_large, "this link has given all its names; publish on fewer topics"};
   given.id = names_given_ + 1;
   const wire::Body body = wire::encode(given);

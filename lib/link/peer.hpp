@@ -72,6 +72,12 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // With the flag held.
   bool send_locked(const wire::Record& record) noexcept;
   [[nodiscard]] Outgoing& outgoing() noexcept { return outgoing_; }
+  /// Requests of ours that may be unanswered there: beyond it both sides would say busy.
+  [[nodiscard]] std::size_t asked_max() const noexcept { return asked_max_; }
+  void set_asked_max(std::uint32_t told) noexcept {
+    if (told != 0) asked_max_ = std::min<std::size_t>(asked_max_, told);
+  }
+  [[nodiscard]] bool has_names_left() const noexcept { return names_given_ < names_per_link_max; }
   [[nodiscard]] std::size_t message_bytes_max() const noexcept { return outgoing_.frame_bytes_max - wire::frame_overhead_max; }
   /// Gives the topic its small id on this connection; `next`: the number of its next message.
   bool name_topic(FarTopicSink& sink, std::uint64_t next) noexcept;
@@ -168,6 +174,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Intake intake_;
   std::uint32_t names_given_ = 0;
   std::uint64_t requests_given_ = 0;
+  std::size_t asked_max_;
   std::map<std::string, std::shared_ptr<ServiceSink>, std::less<>> services_;
   std::vector<FarTopicSink*> offered_since_heartbeat_;
   std::set<std::uint64_t> schemas_told_;

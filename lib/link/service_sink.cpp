@@ -34,7 +34,7 @@ Offer ServiceSink::offer(wire::Envelope& envelope) noexcept {
   {
     const std::lock_guard lock{peer_->remote->flag};
     if (!peer_->open_) return Offer::dropped;
-    if (peer_->asked_.size() >= peer_->options_.requests_max) {
+    if (peer_->asked_.size() >= peer_->asked_max()) {
       FarTotals::raise(totals_->refused);
       return Offer::refused;
     }

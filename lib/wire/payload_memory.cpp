@@ -207,14 +207,25 @@ void PayloadMemory::abandon() noexcept {
   unref();
 }
 
-const Name* PayloadMemory::intern(std::string_view text) noexcept {
+const Name* PayloadMemory::intern(std::string_view text) noexcept { return intern_within(text, false); }
+const Name* PayloadMemory::intern_far(std::string_view text) noexcept { return intern_within(text, true); }
+
+std::size_t PayloadMemory::far_names_bytes() const noexcept {
+  const std::lock_guard lock{mutex_};
+  return far_names_bytes_;
+}
+
+const Name* PayloadMemory::intern_within(std::string_view text, bool is_far) noexcept {
   const std::lock_guard lock{mutex_};
   try {
     auto found = names_.find(text);
     if (found == names_.end()) {
+      const std::size_t bytes = is_far ? 2 * text.size() + name_overhead : 0;
+      if (far_names_bytes_ + bytes > far_names_bytes_max) return nullptr;
       found = names_.emplace(std::string{text}, Name{}).first;
       found->second.text = found->first;
       found->second.index = static_cast<std::uint32_t>(names_.size());
+      far_names_bytes_ += bytes;
     }
     return &found->second;
   } catch (const std::bad_alloc&) {

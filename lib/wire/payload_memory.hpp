@@ -27,6 +27,11 @@ namespace midplane::inline v0::wire {
 
 class PayloadMemory;
 
+/// What names that peers gave may take together: all that one link may give, of any length, and thousands more.
+inline constexpr std::size_t far_names_bytes_max = std::size_t{64} << 20;
+/// What an interned name takes besides its text, which is there twice: as key and as name.
+inline constexpr std::size_t name_overhead = 192;
+
 /// Block sizes that a depot keeps for the next message, header included: never more than what its queues held of 64 KiB
 /// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
 inline constexpr std::array<std::size_t, 5> block_bytes{256, 1024, 4096, 16384, 65536};
@@ -72,6 +77,9 @@ class PayloadMemory {
   const Name* intern(std::string_view text) noexcept;
   /// The extra of messages that say only who sent them; null without memory.
   Extra* sent_by(const Name& sender) noexcept;
+  /// The same for a text that a peer chose. A name lives as long as this, so those of peers have a bound: null beyond it.
+  const Name* intern_far(std::string_view text) noexcept;
+  [[nodiscard]] std::size_t far_names_bytes() const noexcept;
 
   [[nodiscard]] std::size_t bytes_used() const noexcept { return bytes_used_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
@@ -89,19 +97,21 @@ class PayloadMemory {
   Envelope* take_large(Depot& home, std::size_t bytes) noexcept;
   bool keep_large(Envelope* envelope) noexcept;
   void free_large() noexcept;
+  const Name* intern_within(std::string_view text, bool is_far) noexcept;
   void unref() noexcept;
 
   std::pmr::memory_resource* resource_;
   std::size_t bytes_max_;
   std::atomic<std::size_t> bytes_used_{0};
   std::atomic<std::size_t> alive_{1};  ///< blocks that exist, open senders, and the bus
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<std::unique_ptr<Depot>> depots_;
   std::vector<Depot*> idle_;
   std::array<Envelope*, 4> large_{};  ///< free ones
   std::size_t large_bytes_ = 0;
   bool abandoned_ = false;
   std::map<std::string, Name, std::less<>> names_;
+  std::size_t far_names_bytes_ = 0;
 };
 
 /// How many others the smallest block can list.

@@ -1,7 +1,16 @@
 #include "zmq/bound.hpp"
 
-#include <new>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <charconv>
+#include <cstddef>
+#include <new>
+#include <utility>
+
+#include "zmq/descriptors.hpp"
 #include "zmq/system_error.hpp"
 
 namespace midplane::inline v0::zmq {
@@ -9,6 +18,30 @@ namespace {
 
 /// How often a listener that went down for want of descriptors looks whether it can come back.
 constexpr Duration pause = std::chrono::milliseconds{500};
+/// How often connections are looked at that only take in.
+constexpr Duration look = std::chrono::milliseconds{100};
+
+/// What the system has received over a connection; 0 when it does not say.
+std::uint64_t received_bytes(int descriptor) noexcept {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  return size >= offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received ? info.tcpi_bytes_received : 0;
+}
+
+/// Whether this end of the connection has the port of `endpoint`.
+bool is_bound_to(int descriptor, std::string_view endpoint) noexcept {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+  in_port_t port = 0;
+  if (address.ss_family == AF_INET) port = reinterpret_cast<const sockaddr_in&>(address).sin_port;
+  else if (address.ss_family == AF_INET6) port = reinterpret_cast<const sockaddr_in6&>(address).sin6_port;
+  else return false;
+  unsigned wanted = 0;
+  const std::string_view digits = endpoint.substr(endpoint.rfind(':') + 1);
+  return std::from_chars(digits.data(), digits.data() + digits.size(), wanted).ec == std::errc{} && ntohs(port) == wanted;
+}
 
 }  // namespace
 
@@ -27,12 +60,16 @@ void Bound::read_monitor() {
   MonitorEvent event;
   while (socket_.next_event(event)) {
     if (event.what == ZMQ_EVENT_ACCEPTED) {
-      uses_[event.value].accepted++;
+      Use& use = uses_[event.value];
+      use.accepted++;
+      use.looked_at = UINT64_MAX;
+      hub_.pump.alarm_within(look);
       pause_when_descriptors_run_out();
     } else if (event.what == ZMQ_EVENT_DISCONNECTED) {
       Use& use = uses_[event.value];
       use.disconnected++;
       if (use.connection) lose(*use.connection);
+      else hub_.unheard.fetch_add(1, std::memory_order_relaxed);
       use.connection.reset();
     }
   }
@@ -41,6 +78,7 @@ void Bound::read_monitor() {
 void Bound::take(Received& received) {
   const auto known = peers_.find(received.routing_id);
   const std::shared_ptr<Connection> peer = known != peers_.end() ? known->second : meet(received);
+  if (peer) peer->read_bytes += received.wire_bytes;
   if (peer) deliver(*peer, received);
   else hub_.frames_ignored.fetch_add(1, std::memory_order_relaxed);
 }
@@ -90,7 +128,26 @@ void Bound::pause_when_descriptors_run_out() noexcept {
   hub_.pump.alarm_within(pause);
 }
 
+bool Bound::cut_endless() noexcept {
+  bool is_busy = false;
+  for (auto& [descriptor, use] : uses_) {
+    if (use.disconnected >= use.accepted) continue;
+    is_busy = true;
+    const std::uint64_t read = use.connection ? use.connection->read_bytes : 0;
+    // It may only be that we are slow: then something of it has been read since the last look.
+    const bool stands_still = std::exchange(use.looked_at, read) == read;
+    if (!stands_still || received_bytes(descriptor) < read + hub_.unread_bytes_max) continue;
+    // Held from here on: the number can not mean anything else any more, and what it means is looked at again.
+    const Descriptor held{::fcntl(descriptor, F_DUPFD_CLOEXEC, 3)};
+    if (!held || !is_bound_to(held.get(), endpoint_) || received_bytes(held.get()) < read + hub_.unread_bytes_max) continue;
+    ::shutdown(held.get(), SHUT_RDWR);
+    hub_.endless_cut.fetch_add(1, std::memory_order_relaxed);
+  }
+  return is_busy;
+}
+
 void Bound::alarm() {
+  if (cut_endless()) hub_.pump.alarm_within(look);
   if (!is_paused_) return;
   if (require_descriptors(socket_descriptors)) {
     const std::lock_guard lock{mutex_};

@@ -5,6 +5,11 @@
 /// the first one joins them. A descriptor is used again after its connection is closed: the generation tells the uses
 /// apart. The monitor says ACCEPTED before anything of a connection can be read, and DISCONNECTED before its descriptor is
 /// closed, in one order for all connections, because the context has one I/O thread.
+///
+/// ZeroMQ keeps the parts of a message until the last one has come, without any bound, and ends no connection for us. So
+/// the bytes that the system has received over each connection are compared with those of the messages that came out of
+/// it, and a connection that only takes in is shut down by its descriptor. Over tcp only: the system does not count what
+/// comes over a Unix socket, and who can reach that is the user itself.
 
 #include <unordered_map>
 
@@ -33,6 +38,7 @@ class Bound final : public Channel {
     std::uint64_t accepted = 0;
     std::uint64_t disconnected = 0;
     std::shared_ptr<Connection> connection;  ///< of the latest use; null until its first message
+    std::uint64_t looked_at = UINT64_MAX;    ///< what had been read of it when it was looked at last
   };
 
   Transmitted transmit(const Connection& connection, zmq_msg_t& message) noexcept override;
@@ -42,6 +48,7 @@ class Bound final : public Channel {
   [[nodiscard]] std::shared_ptr<Connection> meet(Received& received);
   void tell_endings(bool is_drained);
   void pause_when_descriptors_run_out() noexcept;
+  bool cut_endless() noexcept;
 
   IpcClaim claim_;
   Peers peers_;

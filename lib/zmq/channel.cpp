@@ -108,8 +108,10 @@ bool Channel::receive(std::vector<Received>& frames, bool with_routing_id) {
       if (message->has_more() && !socket_.receive(message->raw())) return frames.pop_back(), false;
     }
     received.is_multipart = message->has_more();
+    received.wire_bytes = message->wire_bytes();
     ReceivedMessage rest;
-    for (bool more = received.is_multipart; more && socket_.receive(rest.raw());) more = rest.has_more();
+    for (bool more = received.is_multipart; more && socket_.receive(rest.raw()); more = rest.has_more())
+      received.wire_bytes += rest.wire_bytes();
     received.message = std::move(message);
   }
   return true;

@@ -27,6 +27,8 @@ struct Connection {
   std::atomic<bool> is_lost{false};
   /// Why this side ends it; guarded by the channel's lock.
   std::optional<Error> ended;
+  /// What its messages took on the way here, as far as they were read. The pump's own.
+  std::uint64_t read_bytes = 0;
   /// `down` was told; what still comes is ignored. The pump's own.
   bool is_down = false;
 };

@@ -30,6 +30,9 @@ class Hub {
   Duration linger{};
   std::atomic<std::uint64_t> frames_ignored{0};
   std::atomic<std::uint64_t> multipart_refused{0};
+  std::atomic<std::uint64_t> endless_cut{0};
+  std::atomic<std::uint64_t> unheard{0};
+  std::uint64_t unread_bytes_max = 0;  ///< set by start; of a connection whose bytes become no message
 
   [[nodiscard]] std::uint64_t next_number() noexcept { return numbers_.fetch_add(1, std::memory_order_relaxed); }
 

@@ -3,6 +3,7 @@
 
 #include <zmq.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,11 @@ class ReceivedMessage {
   [[nodiscard]] std::span<const std::byte> bytes() noexcept {
     return {static_cast<const std::byte*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
   }
+  /// What ZeroMQ's protocol made of it.
+  [[nodiscard]] std::size_t wire_bytes() noexcept {
+    const std::size_t size = zmq_msg_size(&message_);
+    return size + (size > UINT8_MAX ? 9 : 2);
+  }
   [[nodiscard]] bool has_more() noexcept { return zmq_msg_more(&message_) != 0; }
   /// The descriptor of the connection that brought it, -1 when ZeroMQ does not say.
   [[nodiscard]] int descriptor() noexcept { return zmq_msg_get(&message_, ZMQ_SRCFD); }
@@ -33,6 +39,7 @@ struct Received {
   std::unique_ptr<ReceivedMessage> message;
   std::string routing_id;
   bool is_multipart = false;
+  std::size_t wire_bytes = 0;  ///< of all parts
 
   /// The message stays where it is until the link lets go of it, on whatever thread.
   [[nodiscard]] InboundFrame hand_over() {

@@ -15,6 +15,8 @@ namespace {
 /// A dial is two sockets and so is a listener: enough for 4096 of them.
 constexpr int sockets_max = 8192;
 constexpr std::size_t frames_max = 1 << 20;
+/// More than the system usually keeps of a connection before ZeroMQ reads it.
+constexpr std::uint64_t kernel_bytes = std::uint64_t{16} << 20;
 /// When memory has run out, how soon to look again.
 constexpr Duration memory_pause = std::chrono::milliseconds{20};
 
@@ -47,6 +49,7 @@ Result<void> ZmqTransport::start(TransportContext context) try {
   hub_.send_frames = options_.send_frames;
   hub_.linger = options_.linger;
   frame_bytes_max_ = context.frame_bytes_max;
+  hub_.unread_bytes_max = 2 * context.frame_bytes_max + kernel_bytes;
   if (auto opened = open_context(); !opened) return opened;
   return pump_.start(context.executor);
 } catch (const std::bad_alloc&) {
@@ -139,7 +142,9 @@ void ZmqTransport::disconnect(ConnectionId id) noexcept {
 
 TransportCounts ZmqTransport::counts() const noexcept {
   return {.frames_ignored = hub_.frames_ignored.load(std::memory_order_relaxed),
-          .multipart_refused = hub_.multipart_refused.load(std::memory_order_relaxed)};
+          .multipart_refused = hub_.multipart_refused.load(std::memory_order_relaxed),
+          .endless_cut = hub_.endless_cut.load(std::memory_order_relaxed),
+          .unheard = hub_.unheard.load(std::memory_order_relaxed)};
 }
 
 void ZmqTransport::turn(std::span<const std::uint64_t> keys, bool alarm) noexcept {

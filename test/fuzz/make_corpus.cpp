@@ -113,6 +113,28 @@ void scripts(const Corpus& corpus) {
   tell("fuzz_link", "long_piece", {0, 0, 0, 0, 0, 0, 1, 0, 22, 0, 1, 0, 1, 0, 1, 1, 2, 220, 0, 26, 0});
   tell("fuzz_link", "request", {0, 0, 0, 1, 0, 0, 1, 1, 15, 1, 0, 31, 0, 0, 5, 1, 2, 3, 4, 5, 26, 0, 31, 0, 4, 5, 26, 0});
   tell("fuzz_link", "ask", {1, 26, 0, 30, 0, 3, 16, 1, 0, 0, 1, 0, 2, 7, 7, 26, 0, 30, 0, 200, 17, 1, 0, 1, 2, 0, 1, 9, 21, 2, 26, 1});
+  using Steps = std::vector<int>;
+  const auto join = [](std::initializer_list<Steps> parts) {
+    Steps all{0};
+    for (const Steps& one : parts) all.insert(all.end(), one.begin(), one.end());
+    return all;
+  };
+  const auto times = [](int count, const Steps& what) {
+    Steps all;
+    for (int i = 0; i < count; ++i) all.insert(all.end(), what.begin(), what.end());
+    return all;
+  };
+  const Steps topic{0, 0, 0, 0, 1, 1, 1}, service{0, 0, 1, 0, 1, 1, 1}, send{26, 0}, hoard{33, 7}, ask{30, 0, 1};
+  const Steps request{15, 1, 0, 5, 0, 1, 9}, item{33, 6, 1, 1, 2, 7, 7, 26, 0}, rest{26, 0, 23, 0, 0, 26, 0};
+  tell("fuzz_link", "stream", join({ask, ask, times(6, item)}));
+  tell("fuzz_link", "item_without_memory", join({ask, ask, hoard, item}));
+  tell("fuzz_link", "reply_without_memory", join({ask, hoard, {33, 6, 0, 0, 2, 7, 7}, send}));
+  tell("fuzz_link", "request_without_memory", join({service, send, hoard, request, send}));
+  tell("fuzz_link", "many_requests", join({service, send, times(10, request), send}));
+  tell("fuzz_link", "message_in_pieces_without_memory", join({topic, send, hoard, {22, 0, 1, 0, 1, 1, 1, 40, 1, 0}, rest}));
+  tell("fuzz_link", "request_in_pieces_without_memory", join({service, send, hoard, {22, 1, 1, 0, 5, 7, 1, 40, 1, 0}, rest}));
+  tell("fuzz_link", "reply_in_pieces_without_memory", join({ask, hoard, {22, 2, 1, 0, 0, 0, 1, 1, 40, 1, 0}, rest}));
+  tell("fuzz_link", "unserved_request", join({topic, send, request, send}));
   tell("fuzz_link", "publish", {0, 29, 20, 1, 1, 7, 1, 5, 26, 1, 29, 200, 1, 1, 32, 100, 33, 1, 1, 8, 0, 7, 0, 4, 3, 26, 0});
 }
 

@@ -15,6 +15,7 @@ struct PeerScript {
   Script& script;
   std::uint32_t names = 0;      ///< given over this connection
   std::uint64_t requests = 0;
+  std::map<std::uint64_t, std::uint32_t> items{};  ///< sent of each request of the bus under test
   wire::Record piece{};         ///< what is in pieces
   wire::FragmentBody fragment{};
 
@@ -106,8 +107,9 @@ struct PeerScript {
     wire::FragmentBody said = fragment;
     if (how >= 240) (how & 1 ? said.offset : said.total) = script.number();
     const std::uint64_t left = fragment.total - std::min(fragment.offset, fragment.total);
-    // The rest, half of it, or a size of the script's own.
-    const std::uint64_t size = how % 3 == 0 ? left : how % 3 == 1 ? left / 2 : script.number();
+    // The rest, half of it, a little more than the rest, or a size of the script's own.
+    const std::uint64_t sizes[]{left, left / 2, left + 1 + how / 16, 0};
+    const std::uint64_t size = how % 4 == 3 ? script.number() : sizes[how % 4];
     static const std::vector<std::byte> bytes(Stranger::message_bytes_max + 64, std::byte{'f'});
     piece.payload = std::span{bytes}.first(std::min<std::uint64_t>(size, bytes.size()));
     const wire::Body fields = meta(&said);
@@ -171,6 +173,22 @@ struct PeerScript {
     else world.asker.open.insert(correlation);
     if (sink) world.asker.cancelled_at(correlation);
   }
+  /// A reply, or the item that comes next, of a request of the bus under test.
+  void answer_what_was_asked() {
+    wire::Record record{.type = script.yes() ? wire::RecordType::item : wire::RecordType::reply};
+    record.mark = script.below(8) + 1U;
+    if (record.type == wire::RecordType::item) record.number = ++items[record.mark];
+    record.payload = payload();
+    world.add(record);
+  }
+  void in_another_version() {
+    if (!world.is_connected()) return;
+    wire::FrameHead head = world.current().head;
+    head.number = static_cast<std::uint16_t>((head.number + 1) % wire::frame_numbers);
+    head.version = script.below(4);
+    world.add({.type = wire::RecordType::cancel, .mark = 1});
+    world.send_as(head);
+  }
   void come_again() {
     world.send();
     world.end_connection();
@@ -180,6 +198,7 @@ struct PeerScript {
     world.connect(dialled, script.byte() < 200 ? 7 : script.byte(), 5);
     names = 0;
     requests = 0;
+    items.clear();
     world.say_hello(script.byte() < 230 ? 0 : script.number(), script.number() * 1024, low());
   }
 
@@ -238,7 +257,7 @@ struct PeerScript {
       case 31: return world.send(), answer();
       case 32: return world.send(), world.pass(std::chrono::milliseconds{script.byte() * 10});
       default:
-        switch (script.below(6)) {
+        switch (script.below(12)) {
           case 0: return cancel();
           case 1: return come_again();
           case 2: world.transport->room = script.byte(); return;
@@ -250,7 +269,13 @@ struct PeerScript {
             world.asker.credits += 4;
             if (world.asker.taken) world.asker.taken(script.byte());
             return;
-          default: world.judge.kept.clear(); return;
+          case 5: world.judge.kept.clear(); return;
+          case 6: return answer_what_was_asked();
+          case 7: return world.hoard();
+          case 8: return world.hoarded.clear();
+          case 9: return world.add_body(RecordType::refused, script.yes() ? wire::encode(Error{ErrorCode::closed, "bye"}) : wire::Body{});
+          case 10: return in_another_version();
+          default: return world.add({.type = RecordType::hello, .payload = payload()});
         }
     }
   }

@@ -88,6 +88,8 @@ class Stranger {
   [[nodiscard]] bool is_connected() const { return !connections.empty() && current().open; }
   [[nodiscard]] Connection& current() { return connections[chosen % connections.size()]; }
   [[nodiscard]] const Connection& current() const { return connections[chosen % connections.size()]; }
+  /// Takes what is left of the payload memory.
+  void hoard();
   AnyMessage make(std::size_t bytes, wire::Kind kind);
   void ask(link::PeerId peer, const std::string& service, std::size_t bytes);
 
@@ -104,6 +106,7 @@ class Stranger {
   std::vector<Connection> connections;
   std::size_t chosen = 0;
   std::uint64_t correlations = 0;
+  std::vector<AnyMessage> hoarded;
   wire::FrameBuilder builder;
 };
 
@@ -134,6 +137,7 @@ inline Stranger::~Stranger() {
   for (const auto& [id, peer] : judge.peers) FUZZ_ASSERT(!peer.up);
   judge.requests.clear();
   judge.kept.clear();
+  hoarded.clear();
   judge.sinks.clear();
   judge.links.reset();
   links.reset();
@@ -166,7 +170,8 @@ inline void Stranger::add_body(wire::RecordType type, const wire::Body& body, st
 }
 
 inline void Stranger::send(bool wants_grant) {
-  if (!is_connected()) return builder.begin();
+  // A number that no frame has would end the connection.
+  if (!is_connected() || builder.records() == 0) return builder.begin();
   Connection& over = current();
   over.head.number = static_cast<std::uint16_t>((over.head.number + 1) % wire::frame_numbers);
   over.head.wants_grant = wants_grant;
@@ -229,6 +234,12 @@ inline AnyMessage Stranger::make(std::size_t bytes, wire::Kind kind) {
   envelope->size = static_cast<std::uint32_t>(bytes);
   envelope->kind = kind;
   return AnyMessage::adopt(envelope, false);
+}
+
+inline void Stranger::hoard() {
+  for (std::size_t bytes = std::size_t{64} << 10; bytes >= 64; bytes /= 4) {
+    while (AnyMessage one = make(bytes, wire::Kind::message)) hoarded.push_back(std::move(one));
+  }
 }
 
 inline void Stranger::ask(link::PeerId peer, const std::string& service, std::size_t bytes) {

@@ -75,6 +75,8 @@ struct TransportContext {
 struct TransportCounts {
   std::uint64_t frames_ignored = 0;     ///< of connections that were over
   std::uint64_t multipart_refused = 0;  ///< messages of more than one part; each ends its connection
+  std::uint64_t endless_cut = 0;        ///< connections cut because what they sent filled memory and became no message
+  std::uint64_t unheard = 0;            ///< accepted connections that ended before a message of theirs was read
 };
 
 class Transport {
