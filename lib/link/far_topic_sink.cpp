@@ -106,7 +106,7 @@ bool FarTopicSink::can_pack(Peer& peer, std::uint64_t bytes) const noexcept {
   // What is large waits for its turn in pieces; the room for its first one is looked for there.
   const std::size_t record = wire::bytes_of(wire::RecordType::message, bytes, 0);
   const Outgoing& out = peer.outgoing();
-  return (out.is_large(record) ? out.has_room(1) : out.has_room(record)) && has_credit(bytes);
+  return (out.is_large(record) ? out.has_room(1, any_waits_) : out.has_room(record, any_waits_)) && has_credit(bytes);
 }
 
 Offer FarTopicSink::lost(DropReason reason) noexcept {
@@ -149,7 +149,7 @@ Offer FarTopicSink::pack_plain(const wire::Envelope& envelope, const wire::Terms
     return Offer::refused;
   Outgoing& out = peer->outgoing();
   const std::size_t record = wire::bytes_of(wire::RecordType::message, envelope.size, 0);
-  if (out.is_large(record) || !out.has_room(record) || !has_credit(envelope.size)) return Offer::refused;
+  if (out.is_large(record) || !out.has_room(record, any_waits_) || !has_credit(envelope.size)) return Offer::refused;
   FarTotals::raise(totals_->offered);
   ++number_;
   const Put put = out.data({.type = wire::RecordType::message,

@@ -54,10 +54,13 @@ class Outgoing {
   void speak(std::uint16_t version) noexcept;
   /// Packs a record that never waits for grants. `full`: more waits here than a peer that does not read may make us keep.
   Put control(const wire::Record& record) noexcept;
-  /// A data record of this size may be packed now.
-  [[nodiscard]] bool has_room(std::size_t record_bytes) const noexcept {
+  /// A data record of this size may be packed now. `deep`: also behind full frames that the transport does not take yet,
+  /// where nothing can be replaced or dropped any more.
+  [[nodiscard]] bool has_room(std::size_t record_bytes, bool deep = false) const noexcept {
     if (!is_open() || !large_.empty() || !window.has_room(record_bytes)) return false;
-    return closed_bytes_ + open_.bytes() + record_bytes <= packed_bytes_max || (closed_.empty() && open_.records() == 0);
+    if (deep && closed_bytes_ + open_.bytes() + record_bytes <= packed_bytes_max) return true;
+    if (!closed_.empty()) return false;
+    return open_.records() == 0 || open_.bytes() + record_bytes <= std::min(frame_target_bytes, frame_limit());
   }
   /// Packs one; only after `has_room`.
   Put data(const wire::Record& record, FarTotals* totals) noexcept;

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -96,6 +97,55 @@ TEST_CASE("parking loses no wake-up") {
   play(0);
   other.join();
   CHECK(turn == 6000);
+}
+
+TEST_CASE("wakes that are put off come when the scope ends, and before the thread itself waits") {
+  base::Parking to, from;
+  std::atomic<int> asked{0}, answered{0};
+  const auto wait_until = [](base::Parking& parking, const std::atomic<int>& value, int wanted) {
+    while (true) {
+      const auto key = parking.prepare();
+      if (value.load(std::memory_order_acquire) == wanted) return parking.cancel();
+      parking.wait(key, Instant::never());
+    }
+  };
+  constexpr int rounds = 2000;
+  std::thread other{[&] {
+    for (int round = 1; round <= rounds; ++round) {
+      wait_until(to, asked, round);
+      answered.store(round, std::memory_order_release);
+      from.wake_all();
+    }
+  }};
+  for (int round = 1; round <= rounds; ++round) {
+    const base::WakesLater later;
+    asked.store(round, std::memory_order_release);
+    to.wake_all();
+    if (round % 2 == 0) base::WakesLater::now();
+    wait_until(from, answered, round);
+  }
+  other.join();
+  CHECK(answered == rounds);
+
+  std::vector<std::unique_ptr<base::Parking>> many;
+  std::vector<std::thread> sleepers;
+  std::atomic<bool> is_time{false};
+  for (int i = 0; i < 12; ++i) {
+    many.push_back(std::make_unique<base::Parking>());
+    sleepers.emplace_back([&is_time, &parking = *many.back()] {
+      while (true) {
+        const auto key = parking.prepare();
+        if (is_time.load(std::memory_order_acquire)) return parking.cancel();
+        parking.wait(key, Instant::never());
+      }
+    });
+  }
+  {
+    const base::WakesLater later;
+    is_time.store(true, std::memory_order_release);
+    for (const auto& parking : many) parking->wake_all();  // more than are put off at once
+  }
+  for (std::thread& sleeper : sleepers) sleeper.join();
 }
 
 TEST_CASE("parking and a parker end at their deadline") {

@@ -50,18 +50,64 @@ TEST_CASE("a block that came home is used again, of its own size") {
   CHECK(resource.out == 0);
 }
 
-TEST_CASE("a block over the largest size goes back to the resource at once") {
+TEST_CASE("a block over the largest size is kept for the next large message, and given back before the limit refuses") {
   Counting resource;
   PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
   Depot* depot = memory->open_depot();
   Envelope* large = depot->acquire(100'000, true, false);
   REQUIRE(large);
-  CHECK(resource.out > 100'000);
   detail::release(large);
+  Envelope* again = depot->acquire(90'000, true, false);
+  CHECK(again == large);
+  detail::release(again);
+  CHECK(resource.calls == 1);
+  // Both together are over the limit.
+  Envelope* huge = depot->acquire(950'000, false, false);
+  REQUIRE(huge);
+  CHECK(resource.out == memory->bytes_used());
+  CHECK(memory->bytes_used() < (1 << 20));
+  detail::release(huge);
+  CHECK(memory->bytes_used() == 0);  // what takes over half of the limit is not kept
   CHECK(resource.out == 0);
-  CHECK(memory->bytes_used() == 0);
   memory->retire(depot);
   memory->abandon();
+}
+
+TEST_CASE("no more than four large blocks are kept, and none outlives the bus") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, std::size_t{64} << 20);
+  Depot* depot = memory->open_depot();
+  std::vector<Envelope*> held;
+  for (int i = 0; i < 6; ++i) held.push_back(depot->acquire(100'000, false, true));
+  const std::size_t one = memory->bytes_used() / 6;
+  Envelope* late = held.back();
+  held.pop_back();
+  for (Envelope* envelope : held) detail::release(envelope);
+  CHECK(memory->bytes_used() == 5 * one);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == one);
+  detail::release(late);
+  CHECK(resource.out == 0);
+}
+
+TEST_CASE("what a sender puts back it has next, and several of them are all had again") {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
+  Depot* depot = memory->open_depot();
+  Envelope* first = depot->acquire(100, false, true);
+  Envelope* second = depot->acquire(1000, false, true);
+  Envelope* third = depot->acquire(100, false, true);
+  const std::size_t calls = resource.calls;
+  for (Envelope* envelope : {first, second, third}) depot->put_back(envelope, true);
+  CHECK(depot->acquire(100, false, true) == third);
+  CHECK(depot->acquire(1000, false, true) == second);
+  Envelope* last = depot->acquire(100, false, true);
+  CHECK(resource.calls == calls);
+  for (Envelope* envelope : {third, second, last}) detail::release(envelope);
+  memory->retire(depot);
+  memory->abandon();
+  CHECK(resource.out == 0);
 }
 
 TEST_CASE("the limit holds, is exact, and blocks at home of other senders are given back before it refuses") {
