@@ -15,27 +15,38 @@ Sample thousands(Requests& requests, std::uint64_t count) {
   return sample;
 }
 
+struct Kind {
+  const char* executor;
+  const char* said;
+  std::optional<double> bar, goal;
+};
+
+bool compare(const Kind& kind, std::uint64_t requests, const Arguments& arguments) {
+  constexpr unsigned outstanding = 64;
+  FarRequests ours{kind.executor, outstanding};
+  ZmqTcpRequests theirs{tick_bytes, outstanding};
+  return answer({.row = "tcp_64_outstanding",
+                 .question = std::string{"tcp, requests, 64 outstanding; server: "} + kind.said,
+                 .unit = "k requests/s",
+                 .rival = "libzmq tcp DEALER/ROUTER",
+                 .bar = kind.bar,
+                 .goal = kind.goal,
+                 .published_apart = 610,
+                 .published_close = 610,
+                 .setting = "not pinned; ours: the oldest reply is waited for; rival: one more asked for each "
+                            "reply; see bench/README.md"},
+                [&] { return thousands(ours, requests); }, [&] { return thousands(theirs, requests); }, arguments);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (const auto role = role_of(argc, argv))
     return role->front() == ZmqTcpRequests::role ? route_back(*role) : serve_ours(*role);
-  constexpr unsigned outstanding = 64;
   const Arguments arguments = arguments_of(argc, argv);
-  const std::uint64_t requests = arguments.messages(500'000);
-  FarRequests ours{arguments.executor, outstanding};
-  ZmqTcpRequests theirs{tick_bytes, outstanding};
-  const bool valid = answer(
-      {.row = "tcp_64_outstanding",
-       .question = "tcp, requests, 64 outstanding",
-       .unit = "k requests/s",
-       .rival = "libzmq tcp DEALER/ROUTER",
-       .bar = 1,
-       .goal = 1.5,
-       .published_apart = 610,
-       .published_close = 610,
-       .setting = "not pinned; ours: the oldest reply is waited for, handler on " + arguments.executor +
-                  "; rival: one more asked for each reply; see bench/README.md"},
-      [&] { return thousands(ours, requests); }, [&] { return thousands(theirs, requests); }, arguments);
+  bool valid = true;
+  for (const Kind& kind : {Kind{"inline", "inline executor, asker: manual executor", 1, 1.5},
+                           Kind{"pool", "pool of one worker", {}, {}}})
+    valid = compare(kind, arguments.messages(500'000), arguments) && valid;
   return valid ? 0 : 1;
 }

@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   const Arguments arguments = arguments_of(argc, argv);
   bool valid = true;
   for (const Kind& kind :
-       {Kind{"inline", "inline executor", 1.2, 1.05}, Kind{"pool", "pool of one worker", {}, {}},
+       {Kind{"inline", "inline executor, asker: manual executor", 1.2, 1.05}, Kind{"pool", "pool of one worker", {}, {}},
         Kind{"yielding", "pool of one worker, both processes yielding", 1.2, 0.7}})
     valid = compare(kind, arguments.messages(20'000), arguments) && valid;
   return valid ? 0 : 1;

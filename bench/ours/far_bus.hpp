@@ -1,6 +1,7 @@
 #pragma once
 /// A bus of ours that talks tcp with another process, and the executor its handlers run on.
 
+#include <chrono>
 #include <memory>
 #include <midplane/midplane.hpp>
 #include <midplane/zmq.hpp>
@@ -28,8 +29,10 @@ struct Ends {
 /// Where the sending process listens: at a port of the system's choice.
 inline Ends any_port() { return {.listen = {"tcp://127.0.0.1:0"}}; }
 
-inline Bus far_bus(std::string name, std::shared_ptr<Executor> executor, Ends ends, Wait wait = Wait::sleep) {
-  Bus bus = must(Bus::open({.name = std::move(name), .executor = std::move(executor), .wait = wait}));
+inline Bus far_bus(std::string name, std::shared_ptr<Executor> executor, Ends ends, Wait wait = Wait::sleep,
+                   Duration heartbeat = std::chrono::seconds{1}) {
+  Bus bus = must(Bus::open(
+      {.name = std::move(name), .executor = std::move(executor), .heartbeat = heartbeat, .wait = wait}));
   must(bus.attach(zmq::transport({.listen = std::move(ends.listen), .peers = std::move(ends.peers)})));
   return bus;
 }

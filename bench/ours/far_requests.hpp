@@ -19,10 +19,10 @@ inline constexpr Service<Tick, Tick> far_service{"bench.far_echo"};
 
 class FarRequests {
  public:
-  /// `executor`: where the handler runs; "yielding": both processes look again for a while before they sleep.
+  /// `executor`: where the handler runs; "inline": and the asker's own thread moves its link while it waits; "yielding":
+  /// both processes look again for a while before they sleep.
   FarRequests(const std::string& executor, unsigned outstanding)
-      : bus_{far_bus("asker", executor_named(executor == "yielding" ? executor : "pool"), any_port(),
-                     wait_named(executor))},
+      : bus_{far_bus("asker", executor_named(asker_of(executor)), any_port(), wait_named(executor), patient)},
         pending_(outstanding) {
     server_.add({"ours", bus_.listening().front(), executor});
     client_ = must(bus_.client(far_service));
@@ -53,6 +53,12 @@ class FarRequests {
   [[nodiscard]] Delays& delays() { return delays_; }
 
  private:
+  /// Nobody moves the asker's link while it is the rival's turn.
+  static constexpr std::chrono::seconds patient{60};
+  static std::string asker_of(const std::string& executor) {
+    if (executor == "inline") return "manual";
+    return executor == "yielding" ? executor : "pool";
+  }
   struct Asked {
     Pending<Tick> reply;
     double at = 0;
@@ -68,7 +74,7 @@ class FarRequests {
 
 /// The other process. `words`: role, endpoint, executor.
 inline int serve_ours(const std::vector<std::string>& words) {
-  Bus bus = far_bus("server", executor_named(words[2]), {.peers = {words[1]}}, wait_named(words[2]));
+  Bus bus = far_bus("server", executor_named(words[2]), {.peers = {words[1]}}, wait_named(words[2]), std::chrono::seconds{60});
   const Server server =
       must(bus.serve(far_service, [](const Request<Tick>& asked) { return tick_of(asked->sequence() - 1); }));
   // The asker counts; here nothing is to do until it has all its replies.

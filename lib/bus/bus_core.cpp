@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "base/futex.hpp"
 #include "bus/describe.hpp"
 #include "bus/description.hpp"
 #include "bus/far_side.hpp"
@@ -125,7 +126,9 @@ std::vector<std::shared_ptr<Part>> BusCore::parts() const {
 
 void BusCore::log(LogLevel level, std::string_view code, std::string_view message, std::string_view action,
                   std::initializer_list<LogField> fields) const noexcept {
-  if (log_sink) log_sink->log({level, code, message, action, {fields.begin(), fields.size()}});
+  if (!log_sink) return;
+  base::WakesLater::now();  // the user's code may wait for who sleeps
+  log_sink->log({level, code, message, action, {fields.begin(), fields.size()}});
 }
 
 void BusCore::event(EventKind kind, std::string_view about, std::string_view detail) const noexcept {
@@ -135,6 +138,12 @@ void BusCore::event(EventKind kind, std::string_view about, std::string_view det
   event.name = about;
   event.detail = detail;
   event.at = clock->now();
+  tell(event);
+}
+
+void BusCore::tell(const Event& event) const noexcept {
+  if (!event_sink) return;
+  base::WakesLater::now();
   event_sink->event(event);
 }
 

@@ -67,6 +67,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void log(LogLevel level, std::string_view code, std::string_view message, std::string_view action,
            std::initializer_list<LogField> fields) const noexcept;
   void event(EventKind kind, std::string_view name, std::string_view detail) const noexcept;
+  /// To the user's sink, when there is one.
+  void tell(const Event& event) const noexcept;
   void handler_threw(std::string_view name, std::string_view what) noexcept;
   [[nodiscard]] bool inside_handler() const noexcept;
   /// Peers came, went or told something: whoever waits for readiness looks again.

@@ -231,7 +231,7 @@ void FarSide::gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t 
   event.first = first;
   event.last = last;
   event.at = bus_.clock->now();
-  if (bus_.event_sink) bus_.event_sink->event(event);
+  bus_.tell(event);
   std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
   {
     const std::lock_guard lock{mutex_};

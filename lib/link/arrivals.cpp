@@ -180,7 +180,7 @@ bool Links::names_arrived(Peer& peer, const wire::Record& record) noexcept try {
     if (!follows || one.next_number == 0 || !valid(one.text, false)) return false;
     const wire::Name* name = memory_.intern_far(one.text);
     if (!name) return raise(counters_.no_memory), false;
-    peer.far_names.reserve(one.id);
+    if (peer.far_names.capacity() < one.id) peer.far_names.reserve(std::size_t{2} * one.id);
     if (one.service) {
       peer.far_names.push_back({nullptr, name});
       continue;
