@@ -146,7 +146,7 @@ bool Outgoing::send_open() noexcept {
     else open_.begin();
     return true;
   }
-  (sent == Sent::full ? full_ : gone_) = true;
+  (sent == Sent::full ? open_full_ : gone_) = true;
   return false;
 }
 
@@ -202,13 +202,14 @@ void Outgoing::flush() noexcept {
   if (corked_ && corked_here == this && closed_.empty()) return;
   while (!full_ && is_open()) {
     if (!closed_.empty()) static_cast<void>(send_closed());
+    else if (open_full_) return;
     else if (open_.records() != 0) static_cast<void>(send_open());
     else if (!send_fragment()) return;
   }
 }
 
 void Outgoing::writable() noexcept {
-  full_ = false;
+  full_ = open_full_ = false;
   flush();
 }
 

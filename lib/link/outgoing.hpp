@@ -130,7 +130,8 @@ class Outgoing {
   std::deque<Large> large_;
   std::deque<Run> runs_;
   bool corked_ = false;
-  bool full_ = false;  ///< the transport owes a `writable`
+  bool full_ = false;       ///< the transport owes a `writable`
+  bool open_full_ = false;  ///< the same for the open frame; full ones it may still take
   bool gone_ = false;
   bool ended_ = false;
 };
