@@ -250,7 +250,8 @@ Result<std::uint32_t> Peer::assign(wire::NameBody given) noexcept {
 
 bool Peer::name_topic(FarTopicSink& sink, std::uint64_t next) noexcept try {
   const TypeInfo& type = sink.type_;
-  offered_since_heartbeat_.reserve(remote->topics.size() + 1);
+  const std::size_t needed = remote->topics.size() + 1;
+  if (offered_since_heartbeat_.capacity() < needed) offered_since_heartbeat_.reserve(2 * needed);
   const auto id = assign({0, false, sink.topic_, {std::string{type.name}, type.fingerprint}, next, remote->series});
   if (!id) return false;
   sink.name_ = *id;
