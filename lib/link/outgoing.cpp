@@ -201,7 +201,8 @@ void Outgoing::uncork() noexcept {
 void Outgoing::flush() noexcept {
   if (corked_ && corked_here == this && closed_.empty()) return;
   while (!full_ && is_open()) {
-    if (!closed_.empty()) static_cast<void>(send_closed());
+    // What took a full frame is asked again for the open one, and says anew when it will take it.
+    if (!closed_.empty()) open_full_ = !send_closed() && open_full_;
     else if (open_full_) return;
     else if (open_.records() != 0) static_cast<void>(send_open());
     else if (!send_fragment()) return;

@@ -160,9 +160,18 @@ void Peer::cork() noexcept {
   outgoing_.cork();
 }
 
+/// What found the corked frame full can go on.
 void Peer::uncork() noexcept {
-  const std::lock_guard lock{remote->flag};
-  outgoing_.uncork();
+  std::vector<Function<void()>> ready;
+  {
+    const std::lock_guard lock{remote->flag};
+    outgoing_.uncork();
+    if (!open_) return;
+    pump();
+    collect_writable(ready);
+    if (std::exchange(remote->room_wanted, false)) remote->room.wake_all();
+  }
+  run_all(ready);
 }
 
 void Peer::took(std::size_t bytes, std::uint32_t data_records, bool wants_grant) noexcept {
