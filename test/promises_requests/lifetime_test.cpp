@@ -143,7 +143,8 @@ TEST_CASE("P17 after close no thread and no descriptor of ours remains") {
     CHECK(bus.close(5s).complete);
     // A joined thread may still be listed for a moment: its entry goes with the kernel's task, not with the join.
     for (int i = 0; i < 100'000 && entries("/proc/self/task") > threads; ++i) std::this_thread::yield();
-    CHECK(entries("/proc/self/task") == threads);
+    // A thread of an earlier test may just have been ending when they were counted.
+  CHECK(entries("/proc/self/task") <= threads);
     CHECK(entries("/proc/self/fd") == descriptors);
   }
 }
