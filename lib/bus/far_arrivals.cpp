@@ -73,6 +73,7 @@ void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic
   bool is_new = false;
   {
     const std::lock_guard lock{mutex_};
+    if (!entry->ended.empty()) forget_ended(*entry);
     is_new = incoming.audience.insert_or_assign(id, verdict.has_value()).second;
   }
   if (is_new && at + 1 < topic.next)
@@ -176,7 +177,7 @@ void FarSide::messages_ended(link::PeerId peer) noexcept {
   if (!from->ended.empty()) forget_ended(*from);
 }
 
-/// Only here, between two frames, nothing else looks at who waits.
+/// Only the peer's own calls come here, between two messages: nothing else looks at who waits. With the mutex held.
 void FarSide::forget_ended(Known& from) noexcept {
   for (auto& [name, incoming] : from.topics) {
     for (const std::uint32_t id : from.ended) {

@@ -1,5 +1,6 @@
 #include "bus/far_side.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "base/defect.hpp"
@@ -71,6 +72,15 @@ Result<void> FarSide::subscribe(const std::shared_ptr<SubscriptionCore>& subscri
   return bus_.links ? bus_.links->add_subscription(body) : ok();
 }
 
+/// Only those that are there: so no more wait to be forgotten than there are readers.
+void FarSide::forget_later(Known& peer, std::uint32_t id) noexcept try {
+  const bool reads = std::any_of(peer.topics.begin(), peer.topics.end(),
+                                 [id](const auto& topic) { return topic.second.audience.contains(id); });
+  if (reads) peer.ended.push_back(id);
+} catch (const std::bad_alloc&) {
+  // It stays among the readers until the peer is forgotten, and gets nothing.
+}
+
 void FarSide::unsubscribe(std::uint32_t id) noexcept {
   std::string pattern;
   {
@@ -82,7 +92,7 @@ void FarSide::unsubscribe(std::uint32_t id) noexcept {
     subscriptions_.erase(id);
     for (const auto& [peer, known] : peers_) {
       known->credits->ended(id);
-      known->ended.push_back(id);
+      forget_later(*known, id);
     }
   }
   if (bus_.links) bus_.links->remove_subscription(id);

@@ -102,6 +102,7 @@ class FarSide final : public link::Host {
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
   bool open_way(Incoming& incoming, const link::FarTopic& topic) noexcept;
   static void tell(Known& from) noexcept;
+  static void forget_later(Known& peer, std::uint32_t id) noexcept;
   static void forget_ended(Known& from) noexcept;
   void count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);

@@ -29,14 +29,14 @@ bool valid(std::string_view name, bool wildcards) noexcept {
 }
 
 /// One frame being acted on: what its records cause is told and sent when it ends, however it ends.
-class Frame {
+class FrameScope {
  public:
-  Frame(Host& host, Peer& peer, const std::uint32_t& data_records) noexcept
+  FrameScope(Host& host, Peer& peer, const std::uint32_t& data_records) noexcept
       : host_{host}, peer_{peer}, data_records_{data_records} {
     peer_.cork();
   }
-  Frame(const Frame&) = delete;
-  ~Frame() {
+  FrameScope(const FrameScope&) = delete;
+  ~FrameScope() {
     if (data_records_ != 0) host_.messages_ended(peer_.info.id);
     peer_.uncork();
   }
@@ -90,7 +90,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
-  const Frame whole{host_, peer, data_records};
+  const FrameScope scope{host_, peer, data_records};
   while (reader.next(record)) {
     data_records += is_data(record.type) ? 1 : 0;
     is_counted = is_counted || record.type != RecordType::grant;

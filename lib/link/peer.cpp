@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/defect.hpp"
+#include "base/futex.hpp"
 #include "link/far_topic_sink.hpp"
 #include "link/peer_return.hpp"
 #include "link/service_sink.hpp"
@@ -79,6 +80,7 @@ void Peer::go_on() noexcept {
 namespace {
 /// Runs without the flag what was collected under it.
 void run_all(std::vector<Function<void()>>& ready) noexcept {
+  if (!ready.empty()) base::WakesLater::now();  // the user's code may wait for who sleeps
   for (auto& one : ready) one();
 }
 }  // namespace
@@ -355,6 +357,7 @@ void Peer::cancel_served(std::uint64_t request) noexcept {
       --streams_waiting_;
     }
   }
+  if (gave_up || writable) base::WakesLater::now();
   if (gave_up) gave_up();
   if (writable) writable();
 }

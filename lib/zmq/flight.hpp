@@ -20,8 +20,8 @@ struct FlightTotal {
   Pump& pump;
 };
 
-/// A frame of this size is worth a place beyond the limit: there is nothing left to pack into it, while small ones are
-/// better packed while they wait.
+/// A frame of this size is worth a place beyond the limit: small ones are better packed while they wait, and there is
+/// little left to pack into this one.
 inline constexpr std::size_t full_frame_bytes = std::size_t{32} << 10;
 /// So many times the limit of them.
 inline constexpr std::size_t full_frames_factor = 4;
