@@ -8,8 +8,8 @@ namespace {
 
 wire::Envelope* whole(EnvelopeHead* head) noexcept { return static_cast<wire::Envelope*>(head); }
 
-static_assert(Draft::first_room == wire::block_bytes[0] - sizeof(wire::Envelope));
-static_assert(Draft::first_room_with_extra <= wire::block_bytes[1] - sizeof(wire::Envelope) - sizeof(wire::Extra));
+static_assert(Draft::first_room == wire::block_bytes[1] - sizeof(wire::Envelope));
+static_assert(Draft::first_room_with_extra <= wire::block_bytes[2] - sizeof(wire::Envelope) - sizeof(wire::Extra));
 static_assert(Draft::first_room_with_extra % 16 == 0);
 
 }  // namespace

@@ -138,11 +138,37 @@ void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wi
   if (!incoming->waiting.empty()) count_later(*incoming, how.only, message->size);
   from.untold_bytes += message->size;
   {
-    const std::lock_guard lock{from.lanes->flag};
+    std::unique_lock lock{from.lanes->flag};
+    if (from.lanes->has_turn != peer && !take_turn(peer, *incoming, lock)) [[unlikely]] {
+      lock.unlock();
+      gap(peer, topic, message->sequence, message->sequence);
+      return release(message);
+    }
     incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
   }
   // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
   if (!incoming->outlet->may_tell_later(++from.untold, from.untold_bytes)) tell(from);
+}
+
+/// A link may bring what is left of a bus behind the news of its restart: then the news is told once more in front of
+/// the successor's first message. False: that has come already, and what is older is lost. With the lanes' flag held.
+bool FarSide::take_turn(link::PeerId peer, Incoming& incoming, std::unique_lock<base::Flag>& lock) noexcept try {
+  Lanes& lanes = *incoming.from->lanes;
+  if (peer < lanes.spoken) return false;
+  if (peer < lanes.newest) {
+    for (const auto& [id, agrees] : incoming.audience) lanes.late_readers.insert(static_cast<std::uint32_t>(id));
+    return true;
+  }
+  while (!lanes.late_readers.empty()) {
+    const std::set<std::uint32_t> readers = std::exchange(lanes.late_readers, {});
+    lock.unlock();
+    tell_readers(readers, incoming.from->name, &lanes);
+    lock.lock();
+  }
+  lanes.spoken = lanes.has_turn = peer;
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 void FarSide::tell(Known& from) noexcept {

@@ -227,6 +227,11 @@ void FarSide::pass_lanes(const std::shared_ptr<Lanes>& lanes, link::PeerId succe
   auto next = std::make_shared<Known>();
   next->lanes = lanes;
   next->credits = std::make_shared<FarCredits>(bus_.links, successor, lanes);
+  {
+    const std::lock_guard flagged{lanes->flag};
+    lanes->newest = std::max(lanes->newest, successor);
+    lanes->has_turn = link::PeerId::none;
+  }
   const std::lock_guard lock{mutex_};
   peers_.try_emplace(successor, std::move(next));
 }
@@ -254,6 +259,10 @@ void FarSide::keep_readers(const Known& peer) noexcept try {
 void FarSide::tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept {
   if (base::defect(base::Defect::restart_not_told)) return;
   bus_.event(EventKind::incarnation_changed, peer, "the bus was restarted");
+  tell_readers(readers, peer, lanes);
+}
+
+void FarSide::tell_readers(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept {
   for (const std::uint32_t id : readers) {
     if (const auto subscription = ours(id)) {
       SubscriptionEvent event;

@@ -80,6 +80,10 @@ class FarSide final : public link::Host {
   /// known to have ended: then two links bring messages.
   struct Lanes {
     base::Flag flag;
+    link::PeerId newest = link::PeerId::none;  ///< who uses them: the last to come
+    link::PeerId spoken = link::PeerId::none;  ///< the newest whose messages have come
+    link::PeerId has_turn = link::PeerId::none;  ///< its messages need no look at the others
+    std::set<std::uint32_t> late_readers{};    ///< they got a message of an older one behind the news of its restart
   };
   /// What a peer has with us, as long as it is remembered; its calls come one at a time.
   struct Known {
@@ -101,6 +105,7 @@ class FarSide final : public link::Host {
   };
   std::shared_ptr<Known> known(link::PeerId peer) noexcept;
   bool open_way(Incoming& incoming, const link::FarTopic& topic) noexcept;
+  bool take_turn(link::PeerId peer, Incoming& incoming, std::unique_lock<base::Flag>& lock) noexcept;
   static void tell(Known& from) noexcept;
   static void forget_later(Known& peer, std::uint32_t id) noexcept;
   static void forget_ended(Known& from) noexcept;
@@ -116,6 +121,7 @@ class FarSide final : public link::Host {
   void pass_lanes(const std::shared_ptr<Lanes>& lanes, link::PeerId successor);
   std::set<std::uint32_t> readers_of(const Known& peer);
   void tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept;
+  void tell_readers(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept;
   std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;
   /// Whether a type of the peer agrees with one of ours, by the schema it has sent.
   Result<void> judge(Known& peer, const wire::FarType& far, const TypeInfo& near) noexcept;

@@ -8,7 +8,6 @@
 #include <midplane/names.hpp>
 
 #include "base/defect.hpp"
-#include "base/futex.hpp"
 #include "link/links.hpp"
 #include "link/peer_return.hpp"
 
@@ -27,26 +26,6 @@ bool valid(std::string_view name, bool wildcards) noexcept {
   if (name.starts_with(ours) && name.size() <= name_bytes_max) name.remove_prefix(ours.size());
   return detail::check_name(name, wildcards) == detail::NameFault::none;
 }
-
-/// One frame being acted on: what its records cause is told and sent when it ends, however it ends.
-class FrameScope {
- public:
-  FrameScope(Host& host, Peer& peer, const std::uint32_t& data_records) noexcept
-      : host_{host}, peer_{peer}, data_records_{data_records} {
-    peer_.cork();
-  }
-  FrameScope(const FrameScope&) = delete;
-  ~FrameScope() {
-    if (data_records_ != 0) host_.messages_ended(peer_.info.id);
-    peer_.uncork();
-  }
-
- private:
-  const base::WakesLater wakes_later_;
-  Host& host_;
-  Peer& peer_;
-  const std::uint32_t& data_records_;
-};
 
 bool is_data(RecordType type) noexcept { return type == RecordType::message || type == RecordType::item; }
 
@@ -90,9 +69,12 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   const bool is_agreed = reader.head().version == peer.head().version;
   std::uint32_t data_records = 0;
   bool is_counted = false;
-  const FrameScope scope{host_, peer, data_records};
+  if (!std::exchange(peer.is_receiving, true)) peer.cork();
   while (reader.next(record)) {
-    data_records += is_data(record.type) ? 1 : 0;
+    if (is_data(record.type)) {
+      ++data_records;
+      peer.has_untold = true;
+    }
     is_counted = is_counted || record.type != RecordType::grant;
     if (record.type == RecordType::refused) {
       const auto why = wire::decode_failure(record.payload);
@@ -121,6 +103,13 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
     }
   }
   if (is_counted) peer.took(frame.size(), data_records, reader.head().wants_grant);
+}
+
+/// What the records of the frames so far have caused is told and sent.
+void Links::frames_ended(Peer& peer) noexcept {
+  if (!std::exchange(peer.is_receiving, false)) return;
+  if (std::exchange(peer.has_untold, false)) host_.messages_ended(peer.info.id);
+  peer.uncork();
 }
 
 void Links::drop_connection(Peer& peer, const Error& why) noexcept {

@@ -148,6 +148,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
 
   // arrivals.cpp: frames of a peer
   void receive(Peer& peer, std::span<const std::byte> frame) noexcept;
+  void frames_ended(Peer& peer) noexcept;
   void drop_connection(Peer& peer, const Error& why) noexcept;
   bool act_on(Peer& peer, const wire::Record& record) noexcept;
   bool names_arrived(Peer& peer, const wire::Record& record) noexcept;
@@ -163,13 +164,13 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   bool payload_arrived(Peer& peer, const wire::Record& record) noexcept;
   bool piece_arrived(Peer& peer, const wire::Record& record, wire::Meta meta) noexcept;
   bool complete(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
-  bool message_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
+  bool message_arrived(Peer& peer, const wire::Record& record, wire::Meta* meta, wire::Envelope* assembled) noexcept;
   bool request_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool reply_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool item_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool failure_arrived(Peer& peer, const wire::Record& record) noexcept;
   wire::Envelope* acquire(std::size_t bytes) noexcept;
-  wire::Envelope* fill(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name, wire::Meta& meta,
+  wire::Envelope* fill(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name, wire::Meta* meta,
                        wire::Envelope* assembled) noexcept;
 
   // upkeep.cpp: dialling, heartbeats, ends

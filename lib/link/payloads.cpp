@@ -18,6 +18,8 @@ void raise(std::atomic<std::uint64_t>& counter) noexcept { counter.fetch_add(1, 
 }  // namespace
 
 bool Links::payload_arrived(Peer& peer, const wire::Record& record) noexcept {
+  if (record.type == RecordType::message && record.meta.empty()) [[likely]]
+    return message_arrived(peer, record, nullptr, nullptr);
   wire::Meta meta;
   if (!record.meta.empty()) [[unlikely]] {
     auto decoded = wire::decode_meta(record.meta);
@@ -77,19 +79,19 @@ bool Links::piece_arrived(Peer& peer, const wire::Record& record, wire::Meta met
 /// `assembled`: the payload is in there already; taken over.
 bool Links::complete(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept {
   switch (record.type) {
-    case RecordType::message: return message_arrived(peer, record, meta, assembled);
+    case RecordType::message: return message_arrived(peer, record, &meta, assembled);
     case RecordType::request: return request_arrived(peer, record, meta, assembled);
     case RecordType::item: return item_arrived(peer, record, meta, assembled);
     default: return reply_arrived(peer, record, meta, assembled);
   }
 }
 
-bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept {
+bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta* meta, wire::Envelope* assembled) noexcept {
   FarTopic* topic = peer.find_topic(record.name);
   // The wire has the low half of the number; what is more than half a turn ahead lies behind.
   const std::uint32_t ahead = topic ? record.number - static_cast<std::uint32_t>(topic->next) : 0;
   const bool is_retained = (record.flags & wire::retained_flag) != 0;
-  if (is_retained && meta.subscription == 0) {
+  if (is_retained && (!meta || meta->subscription == 0)) {
     // It has no number of its own, so it must not reach those who count numbers.
     if (assembled) detail::release(assembled);
     return false;
@@ -111,7 +113,9 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
   topic->next = number + 1;
   envelope->sequence = number;
   envelope->sent_at = static_cast<std::int64_t>(record.mark);
-  host_.message_arrived(peer.info.id, *topic, envelope, {meta.groups, is_retained ? meta.subscription : 0});
+  Arrival how;
+  if (meta) how = {meta->groups, is_retained ? meta->subscription : 0};
+  host_.message_arrived(peer.info.id, *topic, envelope, how);
   return true;
 }
 
@@ -131,7 +135,7 @@ bool Links::request_arrived(Peer& peer, const wire::Record& record, wire::Meta& 
   if (meta.remaining_ns == 0) return refuse_it({ErrorCode::expired, "the deadline passed on the way"});
   if (!peer.open_served(record.mark, meta.stream_items))
     return refuse_it({ErrorCode::busy, "as many requests of this peer as may be are unanswered"});
-  wire::Envelope* envelope = fill(peer, record, wire::Kind::request, service, meta, assembled);
+  wire::Envelope* envelope = fill(peer, record, wire::Kind::request, service, &meta, assembled);
   if (!envelope) {
     peer.return_address()->fail(record.mark, {ErrorCode::no_memory, "the payload memory of the server is used up"});
     return true;
@@ -150,7 +154,7 @@ bool Links::reply_arrived(Peer& peer, const wire::Record& record, wire::Meta& me
     if (assembled) detail::release(assembled);
     return true;
   }
-  if (wire::Envelope* envelope = fill(peer, record, wire::Kind::reply, asker.service, meta, assembled)) {
+  if (wire::Envelope* envelope = fill(peer, record, wire::Kind::reply, asker.service, &meta, assembled)) {
     envelope->extra->correlation = asker.correlation;
     asker.address->reply(asker.correlation, envelope);
   } else {
@@ -174,7 +178,7 @@ bool Links::item_arrived(Peer& peer, const wire::Record& record, wire::Meta& met
     open.address->fail(open.correlation, why);
     open.address->unref();
   };
-  if (wire::Envelope* envelope = fill(peer, record, wire::Kind::reply, asker.service, meta, assembled)) {
+  if (wire::Envelope* envelope = fill(peer, record, wire::Kind::reply, asker.service, &meta, assembled)) {
     envelope->extra->correlation = asker.correlation;
     const wire::ItemSent given = asker.address->item(asker.correlation, envelope);
     if (given != wire::ItemSent::queued) detail::release(envelope);
@@ -211,9 +215,9 @@ wire::Envelope* Links::acquire(std::size_t bytes) noexcept {
 }
 
 wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind kind, const wire::Name* name,
-                            wire::Meta& meta, wire::Envelope* assembled) noexcept {
+                            wire::Meta* meta, wire::Envelope* assembled) noexcept {
   // Most messages say no more than who sent them, and share what says it.
-  const bool is_plain = kind == wire::Kind::message && !assembled && !meta.headers && meta.remaining_ns < 0;
+  const bool is_plain = kind == wire::Kind::message && !assembled && (!meta || (!meta->headers && meta->remaining_ns < 0));
   if (is_plain) {
     wire::Envelope* const plain = depot_.acquire(record.payload.size(), false, false);
     if (!plain) return raise(counters_.no_memory), nullptr;
@@ -224,9 +228,10 @@ wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind k
     return plain;
   }
   wire::Envelope* envelope = assembled ? assembled : acquire(record.payload.size());
+  const bool has_headers = meta && meta->headers;
   const Headers* headers = nullptr;
-  if (envelope && meta.headers) headers = new (std::nothrow) Headers{std::move(*meta.headers)};
-  if (!envelope || (meta.headers && !headers)) {
+  if (envelope && has_headers) headers = new (std::nothrow) Headers{std::move(*meta->headers)};
+  if (!envelope || (has_headers && !headers)) {
     raise(counters_.no_memory);
     if (envelope) detail::release(envelope);
     return nullptr;
@@ -237,7 +242,7 @@ wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind k
   envelope->kind = kind;
   envelope->extra->headers = headers;
   envelope->extra->peer = peer.remote->interned;
-  if (meta.remaining_ns >= 0) envelope->extra->deadline = clock_.now() + Duration{meta.remaining_ns};
+  if (meta && meta->remaining_ns >= 0) envelope->extra->deadline = clock_.now() + Duration{meta->remaining_ns};
   return envelope;
 }
 

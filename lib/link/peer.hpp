@@ -137,6 +137,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
     FarTopic* topic;             ///< null: a service
     const wire::Name* service;
   };
+  bool is_receiving = false;  ///< corked since the first of some frames that came together
+  bool has_untold = false;    ///< they had data
   std::uint16_t next_frame = 0;
   std::vector<Named> far_names;
   [[nodiscard]] FarTopic* find_topic(std::uint32_t id) const noexcept {

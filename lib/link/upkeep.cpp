@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/futex.hpp"
 #include "link/links.hpp"
 
 namespace midplane::inline v0::link {
@@ -55,7 +56,11 @@ void Links::Port::up(ConnectionId id, bool dialled, std::string_view endpoint) n
 }
 
 void Links::Port::frame(ConnectionId id, InboundFrame frame) noexcept {
-  if (const auto peer = find(id)) links.receive(*peer, frame.bytes);
+  if (const auto peer = find(id)) {
+    const base::WakesLater wakes_later;
+    links.receive(*peer, frame.bytes);
+    if (!frame.more) links.frames_ended(*peer);
+  }
   if (frame.release) frame.release();
 }
 
@@ -70,6 +75,7 @@ void Links::Port::down(ConnectionId id, const Error& why) noexcept {
     const std::lock_guard lock{mutex};
     connections.erase(id);
   }
+  links.frames_ended(*peer);
   links.ended(peer, why, DropReason::link_lost);
 }
 

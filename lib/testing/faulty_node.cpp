@@ -1,11 +1,13 @@
 /// How a node's arrivals happen on its executor, one at a time, and how that ends.
+#include <utility>
+
 #include "testing/faulty_world.hpp"
 
 namespace midplane::inline v0::testing {
 
-void FaultyWorld::schedule(Node& node, Instant due, Function<void()> happen) {
+void FaultyWorld::schedule(Node& node, Instant due, Function<void()> happen, bool is_frame) {
   if (node.is_stopped) return;
-  node.arrivals.push({due, next_order_++, std::make_shared<Function<void()>>(std::move(happen))});
+  node.arrivals.push({due, next_order_++, std::make_shared<Function<void()>>(std::move(happen)), is_frame});
   arm(node);
 }
 
@@ -27,11 +29,16 @@ void FaultyWorld::fire(Node& node) {
   node.is_armed = false;
   node.runner = std::this_thread::get_id();
   while (!node.is_stopped && !node.arrivals.empty() && node.arrivals.top().due <= node.clock->now()) {
+    if (!node.arrivals.top().is_frame && node.held) {
+      give_held(node, std::nullopt, lock);
+      continue;
+    }
     const auto happen = node.arrivals.top().happen;
     node.arrivals.pop();
     lock.unlock();
     (*happen)();
     lock.lock();
+    if (node.arrivals.empty() || node.arrivals.top().due > node.clock->now()) give_held(node, std::nullopt, lock);
   }
   node.runner = {};
   if (!node.is_stopped) arm(node);
@@ -56,6 +63,7 @@ void FaultyWorld::stop(const std::shared_ptr<Node>& node) {
   // What waits refers to wires, and those to nodes.
   std::priority_queue<Node::Arrival> dropped;
   dropped.swap(node->arrivals);
+  const auto held = std::exchange(node->held, std::nullopt);
   if (node->is_armed && node->executor->cancel(*node)) node->is_armed = false;
   fired_.wait(lock, [&] {
     return !node->is_armed && (node->runner == std::thread::id{} || node->runner == std::this_thread::get_id());

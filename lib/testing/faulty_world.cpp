@@ -129,7 +129,7 @@ void FaultyWorld::deliver(const WirePtr& wire, std::size_t from, Bytes bytes, bo
     // On its way when the cut came: it waits like those sent after it.
     if (is_cut(*wire->nodes[from], *wire->nodes[1 - from])) return wire->ways[from].held.push_back(bytes);
     arrive(wire, from, bytes, lock);
-  });
+  }, true);
 }
 
 void FaultyWorld::arrive(const WirePtr& wire, std::size_t from, const Bytes& bytes, std::unique_lock<std::mutex>& lock) {
@@ -137,8 +137,17 @@ void FaultyWorld::arrive(const WirePtr& wire, std::size_t from, const Bytes& byt
   make_room(wire, from, bytes->size());
   if (!wire->is_up[to] || wire->is_told[to]) return;
   note(*wire->nodes[to], "frame", wire->number, bytes->size());
+  give_held(*wire->nodes[to], Node::Held{wire, to, bytes}, lock);
+}
+
+/// Gives what is held, and holds `next` instead.
+void FaultyWorld::give_held(Node& node, std::optional<Node::Held> next, std::unique_lock<std::mutex>& lock) {
+  const auto held = std::exchange(node.held, std::move(next));
+  if (!held || node.is_stopped) return;
+  const bool more = node.held && node.held->wire == held->wire && node.held->side == held->side;
   lock.unlock();
-  wire->nodes[to]->inbound->frame(wire->id(to), {*bytes, [owner = bytes]() mutable { owner.reset(); }});
+  node.inbound->frame(held->wire->id(held->side), {*held->bytes, [owner = held->bytes]() mutable { owner.reset(); }, more});
+  lock.lock();
 }
 
 void FaultyWorld::make_room(const WirePtr& wire, std::size_t from, std::size_t bytes) {

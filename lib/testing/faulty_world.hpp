@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <queue>
 #include <set>
 #include <thread>
@@ -15,6 +16,7 @@ namespace midplane::inline v0::testing {
 
 using Bytes = std::shared_ptr<std::vector<std::byte>>;
 class FaultyWorld;
+struct Wire;
 
 /// One transport. What arrives for it waits here until its executor's timer brings it.
 struct Node final : TimerWork {
@@ -23,9 +25,17 @@ struct Node final : TimerWork {
     Instant due;
     std::uint64_t order;
     std::shared_ptr<Function<void()>> happen;
+    bool is_frame;
     friend bool operator<(const Arrival& a, const Arrival& b) {
       return a.due != b.due ? a.due > b.due : a.order > b.order;
     }
+  };
+
+  /// Arrived, and given when it is known whether another one of its connection comes right behind.
+  struct Held {
+    std::shared_ptr<Wire> wire;
+    std::size_t side;
+    Bytes bytes;
   };
 
   Node(FaultyWorld& its_world, std::string its_name) : world{its_world}, name{std::move(its_name)} {}
@@ -37,6 +47,7 @@ struct Node final : TimerWork {
   Clock* clock = nullptr;
   Executor* executor = nullptr;
   std::priority_queue<Arrival> arrivals;
+  std::optional<Held> held;
   std::thread::id runner;  ///< the thread inside `fire`
   bool is_started = false;
   bool is_armed = false;
@@ -89,11 +100,12 @@ class FaultyWorld : public std::enable_shared_from_this<FaultyWorld> {
  private:
   using WirePtr = std::shared_ptr<Wire>;
   // All of these under the lock; what they schedule happens without it.
-  void schedule(Node& node, Instant due, Function<void()> happen);
+  void schedule(Node& node, Instant due, Function<void()> happen, bool is_frame = false);
   void arm(Node& node);
   void connect(const std::shared_ptr<Node>& from, const std::string& endpoint);
   void deliver(const WirePtr& wire, std::size_t from, Bytes bytes, bool keeps_order);
   void arrive(const WirePtr& wire, std::size_t from, const Bytes& bytes, std::unique_lock<std::mutex>& lock);
+  void give_held(Node& node, std::optional<Node::Held> next, std::unique_lock<std::mutex>& lock);
   void make_room(const WirePtr& wire, std::size_t from, std::size_t bytes);
   void tell_down(const WirePtr& wire, std::size_t side, Instant due, const Error& why);
   void end(const WirePtr& wire, std::size_t side);

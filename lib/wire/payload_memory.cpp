@@ -32,6 +32,7 @@ constexpr std::uint32_t fetched_ahead = 6;
 void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
   base::prefetch_to_write(envelope);
   base::prefetch_to_write(envelope + 1);
+  if (block_bytes[size_class] == 2 * sizeof(Envelope)) return;
   base::prefetch_to_write(reinterpret_cast<const std::byte*>(envelope) + block_bytes[size_class] - 64);
 }
 
@@ -52,7 +53,7 @@ void let_go(Envelope& envelope) noexcept {
 
 /// Near the end of a bundle the next one is fetched, header and list, so that its blocks can be fetched in time too.
 inline Envelope* Depot::take(std::size_t size_class) noexcept {
-  if (!local_[size_class]) sort_returned();
+  if (!local_[size_class]) local_[size_class] = returned_[size_class].take_all();
   Envelope* const bundle = local_[size_class];
   if (!bundle) return nullptr;
   if (bundle->size == 0) {
@@ -68,9 +69,9 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
   if (left >= fetched_ahead) {
     fetch_to_write(bundled(bundle)[left - fetched_ahead], size_class);
   } else if (left == fetched_ahead - 1) {
-    if (!bundle->next) sort_returned();
+    if (!bundle->next) bundle->next = returned_[size_class].take_all();
     if (const Envelope* const next = bundle->next) {
-      for (std::size_t at = 0; at < block_bytes[0]; at += 64)
+      for (std::size_t at = 0; at < sizeof(Envelope) + bundled_max(size_class) * sizeof(Envelope*); at += 64)
         base::prefetch_to_write(reinterpret_cast<const std::byte*>(next) + at);
     }
   }
@@ -92,19 +93,6 @@ Envelope* Depot::make(std::size_t size_class) noexcept {
     spare->next = std::exchange(local_[size_class], spare);
   }
   return made;
-}
-
-/// Behind the bundle that is in use.
-void Depot::sort_returned() noexcept {
-  Envelope* bundle = returned_.take_all();
-  while (bundle) {
-    Envelope* next = bundle->next;
-    Envelope*& first = local_[bundle->size_class];
-    Envelope*& place = first ? first->next : first;
-    bundle->next = place;
-    place = bundle;
-    bundle = next;
-  }
 }
 
 Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcept {
@@ -154,7 +142,7 @@ void Depot::give_back(Envelope* bundle) noexcept {
     if (!memory_.keep_large(bundle)) memory_.free_block(bundle);
     return;
   }
-  if (!returned_.push(bundle, bundle)) memory_.free_bundles(bundle);
+  if (!returned_[bundle->size_class].push(bundle, bundle)) memory_.free_bundles(bundle);
 }
 
 PayloadMemory* PayloadMemory::make(std::pmr::memory_resource* resource, std::size_t bytes_max) {
@@ -184,7 +172,7 @@ void PayloadMemory::retire(Depot* depot) noexcept {
   {
     const std::lock_guard lock{mutex_};
     // A sender that outlived its bus leaves its blocks to nobody.
-    if (depot->returned_.is_closed()) {
+    if (depot->returned_[0].is_closed()) {
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
     }
@@ -200,7 +188,7 @@ void PayloadMemory::abandon() noexcept {
     for (const auto& depot : depots_) {
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
-      free_bundles(depot->returned_.close());
+      for (ReturnStack<>& returned : depot->returned_) free_bundles(returned.close());
     }
   }
   free_large();
@@ -333,7 +321,7 @@ void PayloadMemory::trim() noexcept {
   free_large();
   const std::lock_guard lock{mutex_};
   for (const auto& depot : depots_) {
-    free_bundles(depot->returned_.take_all());
+    for (ReturnStack<>& returned : depot->returned_) free_bundles(returned.take_all());
   }
 }
 
@@ -347,7 +335,8 @@ void Reclaimer::release(Envelope* envelope) noexcept {
     return;
   if (envelope->extra) let_go(*envelope);
   if (envelope->size_class == uncached) return detail::recycle(envelope);
-  if (count_ != 0 && (count_ == capacity || envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class))
+  if (count_ != 0 && (envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class ||
+                      count_ == bundled_max(envelope->size_class) + 1))
     flush();
   dead_[count_++] = envelope;
   // Whoever asks one thing after the other would need a block for each that is still held here.

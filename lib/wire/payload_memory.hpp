@@ -34,7 +34,7 @@ inline constexpr std::size_t name_overhead = 192;
 
 /// Block sizes that a depot keeps for the next message, header included: never more than what its queues held of 64 KiB
 /// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
-inline constexpr std::array<std::size_t, 5> block_bytes{256, 1024, 4096, 16384, 65536};
+inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16384, 65536};
 
 class Depot {
  public:
@@ -52,14 +52,14 @@ class Depot {
   explicit Depot(PayloadMemory& memory) noexcept : memory_{memory} {}
   Envelope* take(std::size_t size_class) noexcept;
   Envelope* make(std::size_t size_class) noexcept;
-  void sort_returned() noexcept;
 
   PayloadMemory& memory_;
   base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   std::array<std::uint32_t, block_bytes.size()> made_{};
   Envelope* put_back_ = nullptr;
-  alignas(64) ReturnStack<> returned_;  ///< closed when the bus is gone: the returner then frees
+  /// One for each size; closed when the bus is gone: the returner then frees.
+  alignas(64) std::array<ReturnStack<>, block_bytes.size()> returned_;
 };
 
 class PayloadMemory {
@@ -114,14 +114,16 @@ class PayloadMemory {
   std::size_t far_names_bytes_ = 0;
 };
 
-/// How many others the smallest block can list.
-inline constexpr std::size_t bundled_max = (block_bytes[0] - sizeof(Envelope)) / sizeof(Envelope*);
+/// How many others a block lists at most: as many as fit into the two smallest sizes, which is enough for the larger.
+constexpr std::size_t bundled_max(std::size_t size_class) noexcept {
+  return (block_bytes[size_class == 0 ? 0 : 1] - sizeof(Envelope)) / sizeof(Envelope*);
+}
 
 /// Collects dead envelopes of a burst and sends them home in bundles.
 class Reclaimer {
  public:
   /// It keeps no more than this many before it sends them.
-  static constexpr std::size_t capacity = bundled_max + 1;
+  static constexpr std::size_t capacity = bundled_max(1) + 1;
 
   Reclaimer() = default;
   Reclaimer(const Reclaimer&) = delete;

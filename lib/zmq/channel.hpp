@@ -59,6 +59,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   /// Reads up to a turn's worth. True when there is more; after false, everything that had come before the call is read.
   /// When memory runs out it throws, and what was read stays in `frames` for the next call.
   [[nodiscard]] bool receive(std::vector<Received>& frames, bool with_routing_id);
+  /// `receive` without saying which frames belong together.
+  [[nodiscard]] bool read(std::vector<Received>& frames, bool with_routing_id);
   /// Gives a frame to the link, unless its connection is over or it breaks the one-part rule.
   void deliver(Connection& connection, Received& received) noexcept;
   /// Tells `down` once.

@@ -40,11 +40,12 @@ struct Received {
   std::string routing_id;
   bool is_multipart = false;
   std::size_t wire_bytes = 0;  ///< of all parts
+  bool more = false;           ///< the next one is of the same connection, and they are small
 
   /// The message stays where it is until the link lets go of it, on whatever thread.
   [[nodiscard]] InboundFrame hand_over() {
     const auto bytes = message->bytes();
-    return {bytes, [owner = std::move(message)]() mutable { owner.reset(); }};
+    return {bytes, [owner = std::move(message)]() mutable { owner.reset(); }, more};
   }
 };
 

@@ -7,6 +7,7 @@
 #include "zmq/bound.hpp"
 #include "zmq/descriptors.hpp"
 #include "zmq/dialled.hpp"
+#include "zmq/patient.hpp"
 #include "zmq/system_error.hpp"
 
 namespace midplane::inline v0::zmq {
@@ -50,6 +51,7 @@ Result<void> ZmqTransport::start(TransportContext context) try {
   hub_.linger = options_.linger;
   frame_bytes_max_ = context.frame_bytes_max;
   hub_.unread_bytes_max = 2 * context.frame_bytes_max + kernel_bytes;
+  const PatientThreads started_here{!options_.preempt};
   if (auto opened = open_context(); !opened) return opened;
   return pump_.start(context.executor);
 } catch (const std::bad_alloc&) {
@@ -63,6 +65,10 @@ Result<void> ZmqTransport::open_context() {
   // The monitors' order of events holds for one I/O thread only.
   zmq_ctx_set(context_, ZMQ_IO_THREADS, 1);
   zmq_ctx_set(context_, ZMQ_MAX_SOCKETS, std::min(sockets_max, zmq_ctx_get(context_, ZMQ_SOCKET_LIMIT)));
+  // Its threads begin with its first socket; now, so that they inherit what was arranged for them.
+  void* const first = zmq_socket(context_, ZMQ_PAIR);
+  if (first == nullptr) return system_error("ZeroMQ can not start its threads", zmq_errno());
+  zmq_close(first);
   return ok();
 }
 

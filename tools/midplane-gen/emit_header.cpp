@@ -1,5 +1,6 @@
 #include "emit.hpp"
 
+#include "plain.hpp"
 #include "words.hpp"
 
 namespace midplane::gen {
@@ -69,13 +70,13 @@ std::string parameters_text(const Contract& contract) {
 
 std::string header_text(const Contracts& contracts, const std::string& stem) {
   std::string text = "#pragma once\n/// Written by midplane-gen from " + stem + ".fbs; change that and build again.\n\n"
-                     "#include <chrono>\n#include <string_view>\n\n"
-                     "#include <midplane/names.hpp>\n#include <midplane/schema.hpp>\n\n";
+                     "#include <chrono>\n#include <cstdint>\n#include <cstring>\n#include <string_view>\n\n"
+                     "#include <midplane/names.hpp>\n#include <midplane/plain_table.hpp>\n#include <midplane/schema.hpp>\n\n";
   text += "#include \"" + stem + "_generated.h\"\n";
   for (const auto& include : contracts.includes) text += "#include \"" + include + "_midplane.hpp\"\n";
   for (const auto* table : contracts.tables)
     text += "\ntemplate <>\nstruct midplane::SchemaOf<::" + cpp_name(view_of(table->name())) + "> {\n"
-            "  static const midplane::TypeInfo& info() noexcept;\n};\n";
+            "  static const midplane::TypeInfo& info() noexcept;\n};\n" + plain_table_text(*table);
   for (const auto& group : contracts.groups) {
     text += "\n/// " + group.full_name + "\nnamespace " + group.cpp_namespace + " {\n\n";
     for (const auto& contract : group.contracts) text += constant_text(contract) + (contract.holes == 0 ? "" : "\n");

@@ -18,6 +18,7 @@
 #include <flatbuffers/verifier.h>
 
 #include <midplane/bytes.hpp>
+#include <midplane/plain_table.hpp>
 #include <midplane/result.hpp>
 #include <midplane/schema.hpp>
 
@@ -58,8 +59,8 @@ void build_in_place(Writer& writer, Build&& build) {
 }
 }  // namespace detail
 
-/// FlatBuffers tables: from their object-API value, or from a callable `FlatBufferBuilder& -> Offset<T>` that builds
-/// in place.
+/// FlatBuffers tables: from a callable `FlatBufferBuilder& -> Offset<T>` that builds in place, or from their object-API
+/// value; the latter is the fastest for tables that hold numbers only, which need no builder.
 template <detail::FlatTable T>
 struct Codec<T> {
   using View = const T*;
@@ -77,7 +78,13 @@ struct Codec<T> {
   template <std::derived_from<PayloadWriter> Writer, class Value>
     requires std::is_same_v<std::remove_cvref_t<Value>, typename T::NativeTableType>
   static void encode(Writer& writer, Value&& value) {
-    detail::build_in_place<T>(writer, [&](flatbuffers::FlatBufferBuilder& builder) { return T::Pack(builder, &value); });
+    if constexpr (HasPlainTable<T>) {
+      std::uint8_t* const block = writer.allocate((PlainTable<T>::bytes + 15) / 16 * 16);
+      PlainTable<T>::write(value, block);
+      writer.seal(block, PlainTable<T>::bytes);
+    } else {
+      detail::build_in_place<T>(writer, [&](flatbuffers::FlatBufferBuilder& builder) { return T::Pack(builder, &value); });
+    }
   }
   static bool verify(std::span<const std::byte> bytes) noexcept {
     flatbuffers::Verifier verifier{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),

@@ -37,6 +37,9 @@ enum class Sent : std::uint8_t { taken, full, gone };
 struct InboundFrame {
   std::span<const std::byte> bytes;
   Function<void()> release;
+  /// Another frame of this connection is given right behind this one, by the same thread: what both cause may leave
+  /// together. Only while they are small; each frame waits for the last.
+  bool more = false;
 };
 
 /// A frame on its way out together with its memory, which is given back with `free_frame`.
