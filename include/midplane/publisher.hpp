@@ -28,7 +28,7 @@ struct PublisherOptions {
 
 struct PublishOptions {
   const Headers* headers = nullptr;  ///< copied; at most 16 entries and 4 KiB
-  Duration ttl{0};                   ///< older than this it is dropped as `expired`; 0: never
+  Duration ttl{0};                   ///< older than this it is dropped as `expired`; 0: never; not negative
 };
 
 /// What happened to a message. `sinks == 0` is success: nobody listens.
@@ -95,7 +95,7 @@ Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration);
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn);
 [[nodiscard]] Error closed_handle() noexcept;
 [[nodiscard]] Error malformed_bytes() noexcept;
-inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() > 0; }
+inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() != 0; }
 
 /// Adopted memory that no draft ever saw.
 template <class V>

@@ -35,6 +35,9 @@ Result<void> validate(const BusOptions& options) {
     return Error{ErrorCode::invalid_option, "Limits::message_bytes_max is 64 bytes to 1 GiB"};
   if (options.limits.payload_memory_bytes_max < (std::size_t{1} << 16))
     return Error{ErrorCode::invalid_option, "Limits::payload_memory_bytes_max is at least 64 KiB"};
+  if (options.wait > Wait::yield) return Error{ErrorCode::invalid_option, "BusOptions::wait is one of Wait"};
+  if (std::any_of(options.interceptors.begin(), options.interceptors.end(), [](const auto& one) { return !one; }))
+    return Error{ErrorCode::invalid_option, "BusOptions::interceptors holds a null one"};
   if (options.heartbeat < std::chrono::milliseconds{10} || options.heartbeat > std::chrono::seconds{60})
     return Error{ErrorCode::invalid_option, "BusOptions::heartbeat is 10 ms to 60 s"};
   return ok();

@@ -1,5 +1,7 @@
 #include "bus/client_core.hpp"
 
+#include <algorithm>
+
 #include <midplane/policy/in_turn.hpp>
 
 #include "bus/errand.hpp"
@@ -32,6 +34,8 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   if (timeout.count() <= 0) return Error{ErrorCode::invalid_option, "ClientOptions::timeout is above zero"};
   if (options.pending == 0 || options.pending > call::pending_max_limit)
     return Error{ErrorCode::invalid_option, "ClientOptions::pending is 1 to 65536"};
+  if (std::any_of(options.interceptors.begin(), options.interceptors.end(), [](const auto& one) { return !one; }))
+    return Error{ErrorCode::invalid_option, "ClientOptions::interceptors holds a null one"};
   auto route = core->services->open(service);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();

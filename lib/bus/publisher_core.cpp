@@ -63,6 +63,7 @@ void PublisherCore::unlock() noexcept {
 
 Result<void> PublisherCore::prepare(wire::Envelope& envelope, std::string_view topic,
                                     const PublishOptions& options) noexcept {
+  if (options.ttl.count() < 0) return Error{ErrorCode::invalid_option, "PublishOptions::ttl is not negative; 0: never"};
   if (envelope.extra) {
     if (auto applied = apply_headers(envelope, options.headers); !applied) return applied;
     if (options.ttl.count() > 0) envelope.extra->deadline = bus->clock->now() + options.ttl;

@@ -31,6 +31,7 @@ constexpr std::size_t threads_max = 1024;
 }  // namespace exec
 
 Result<std::shared_ptr<Executor>> pool_executor(PoolOptions options) {
+  if (options.wait > Wait::yield) return Error{ErrorCode::invalid_option, "PoolOptions::wait is one of Wait"};
   if (options.threads > exec::threads_max)
     return Error{ErrorCode::invalid_option, "a pool has at most 1024 threads; give PoolOptions.threads fewer"};
   try {
