@@ -29,8 +29,8 @@ std::string verdict(Siege& siege, const std::vector<std::pair<const char*, std::
   std::string counted;
   for (std::size_t i = 0; i < after.size(); ++i)
     if (after[i].second > before[i].second) counted += (counted.empty() ? "" : ", ") + std::string{after[i].first};
-  const std::string fate = siege.evil.is_connected() ? "the connection goes on" : "the connection ends";
-  return counted.empty() ? fate : fate + "; counted: " + counted;
+  const std::string fate = siege.evil.is_connected() ? "goes on" : "ends";
+  return counted.empty() ? fate : fate + " (" + counted + ')';
 }
 
 std::vector<std::pair<const char*, std::uint64_t>> counts(const Siege& siege) {
@@ -44,7 +44,7 @@ std::vector<std::pair<const char*, std::uint64_t>> counts(const Siege& siege) {
 }
 
 template <class Attack>
-void attack(const std::string& kind, const std::string& how, Attack what) {
+std::string attack(Attack what) {
   Siege siege;
   siege.evil.come();
   const auto before = counts(siege);
@@ -53,16 +53,17 @@ void attack(const std::string& kind, const std::string& how, Attack what) {
   const auto after = counts(siege);
   const std::string said = verdict(siege, before, after);
   siege.exchange();
-  row({"frames", kind, how, said});
+  return said;
 }
 
-void broken(const char* kind, const char* how, std::function<void(FrameBytes&)> harm) {
-  attack(kind, how, [&](Attacker& evil) {
+void broken(const char* how, std::function<void(FrameBytes&)> harm) {
+  const std::string said = attack([&](Attacker& evil) {
     evil.add({.type = RecordType::grant, .mark = 1});
     FrameBytes frame = evil.frame();
     harm(frame);
     evil.send_raw(frame);
   });
+  row({"frames", how, said});
 }
 
 }  // namespace
@@ -77,34 +78,32 @@ void frames() {
   const FrameBytes garbage = noise(64);
   for (const auto& [name, type] : kinds) {
     const RecordType of = type;
-    attack(name, "empty", [&](Attacker& evil) { evil.add({.type = of}), evil.send(); });
-    attack(name, "a body of noise", [&](Attacker& evil) { evil.add({.type = of, .payload = garbage}), evil.send(); });
-    attack(name, "a meta of noise", [&](Attacker& evil) { evil.add({.type = of, .meta = garbage}), evil.send(); });
-    attack(name, "names and numbers nobody gave", [&](Attacker& evil) {
-      evil.add({.type = of, .flags = 255, .name = UINT32_MAX, .number = UINT32_MAX, .mark = UINT64_MAX});
-      evil.send();
-    });
+    const auto one = [](const wire::Record& record) {
+      return attack([&](Attacker& evil) { evil.add(record), evil.send(); });
+    };
+    row({"records", name, one({.type = of}), one({.type = of, .payload = garbage}), one({.type = of, .meta = garbage}),
+         one({.type = of, .flags = 255, .name = UINT32_MAX, .number = UINT32_MAX, .mark = UINT64_MAX})});
   }
-  broken("a frame", "cut in half", [](FrameBytes& f) { f.resize(f.size() / 2); });
-  broken("a frame", "shorter than its header", [](FrameBytes& f) { f.resize(20); });
-  broken("a frame", "longer than it says", [](FrameBytes& f) { f.resize(f.size() + 16); });
-  broken("a frame", "of other magic", [](FrameBytes& f) { f[0] ^= std::byte{1}; });
-  broken("a frame", "of another version", [](FrameBytes& f) { f[8] = std::byte{9}; });
-  broken("a frame", "with one bit changed", [](FrameBytes& f) { f.back() ^= std::byte{1}; });
-  broken("a frame", "a record beyond its end", [](FrameBytes& f) {
+  broken("cut in half", [](FrameBytes& f) { f.resize(f.size() / 2); });
+  broken("shorter than its header", [](FrameBytes& f) { f.resize(20); });
+  broken("longer than it says", [](FrameBytes& f) { f.resize(f.size() + 16); });
+  broken("of other magic", [](FrameBytes& f) { f[0] ^= std::byte{1}; });
+  broken("of another version", [](FrameBytes& f) { f[8] = std::byte{9}; });
+  broken("with one bit changed", [](FrameBytes& f) { f.back() ^= std::byte{1}; });
+  broken("a record beyond its end", [](FrameBytes& f) {
     f[wire::frame_header_bytes + 6] = std::byte{0xff};
     repair_checksum(f);
   });
-  attack("a frame", "sent twice", [](Attacker& evil) {
-    evil.add({.type = RecordType::grant, .mark = 1});
-    evil.send();
-    evil.send_raw(FrameBytes{evil.last});
-  });
-  attack("a frame", "of another epoch", [](Attacker& evil) {
-    ++evil.head.epoch;
-    evil.add({.type = RecordType::grant, .mark = 1});
-    evil.send();
-  });
+  row({"frames", "sent twice", attack([](Attacker& evil) {
+         evil.add({.type = RecordType::grant, .mark = 1});
+         evil.send();
+         evil.send_raw(FrameBytes{evil.last});
+       })});
+  row({"frames", "of another epoch", attack([](Attacker& evil) {
+         ++evil.head.epoch;
+         evil.add({.type = RecordType::grant, .mark = 1});
+         evil.send();
+       })});
 }
 
 }  // namespace midplane::sweep
