@@ -18,10 +18,11 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// How requests wait and where they are answered.
 struct ServeOptions {
   std::optional<Queue> queue{};          ///< bound of waiting requests (the overflow policy is always `busy`)
   std::shared_ptr<Executor> executor{};  ///< null: the bus's
-  unsigned concurrency = 1;
+  unsigned concurrency = 1;  ///< 1 to 1024; above 1 the handler runs concurrently with itself
 };
 
 /// What became of one item of a streamed reply.
@@ -108,11 +109,14 @@ class Responder {
     }
     return duty_.reply(draft);
   }
+  /// Ends the request with `app_error` and the handler's own code and words.
   Result<void> fail(std::int32_t app_code, std::string_view text) { return fail(detail::app_error(app_code, text)); }
+  /// Ends the request with this error. `closed`: it was answered already.
   Result<void> fail(const Error& error) { return duty_ ? duty_.fail(error) : Result<void>{detail::closed_handle()}; }
 
   /// Inside.
   explicit Responder(detail::Duty duty) noexcept : duty_{std::move(duty)} {}
+  /// Inside.
   void threw() noexcept { duty_.threw(); }
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&&) noexcept = default;
@@ -136,7 +140,9 @@ class StreamResponder {
   }
   /// Calls `fn` once, when the next item may be sent or the reader is gone.
   void writable(Function<void()> fn) { duty_.when_writable(std::move(fn)); }
+  /// The stream has ended well. `closed`: it has ended already.
   Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
+  /// The stream ends with `app_error`, behind the items that were sent.
   Result<void> fail(std::int32_t app_code, std::string_view text) {
     return duty_ ? duty_.fail(detail::app_error(app_code, text)) : Result<void>{detail::closed_handle()};
   }
@@ -154,6 +160,7 @@ class StreamResponder {
 class Server {
  public:
   Server() noexcept = default;
+  /// Of its queue; zeros when it was moved from.
   [[nodiscard]] SinkStats stats() const { return detail::stats_of(handle_.get()); }
 
   /// Inside.

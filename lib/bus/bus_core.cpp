@@ -26,6 +26,9 @@ std::string hex(const std::uint64_t high, const std::uint64_t low) {
 }
 
 Result<void> validate(const BusOptions& options) {
+  if (options.name == "_midplane")
+    return Error{ErrorCode::invalid_option, "BusOptions::name: _midplane is the library's own; choose another"};
+  if (options.name.size() > name_bytes_max) return Error{ErrorCode::invalid_option, "BusOptions::name has at most 255 bytes"};
   if (!options.name.empty()) {
     if (auto fault = check_name(options.name, false); fault != NameFault::none || options.name.find('.') != std::string::npos)
       return Error{ErrorCode::invalid_option, "BusOptions::name is one token of A-Z a-z 0-9 _ -; see escape_token()"}.with(

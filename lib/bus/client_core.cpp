@@ -73,7 +73,7 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
   const Duration timeout = options.timeout.value_or(core->timeout);
   Result<void> valid = core->refuses.load(std::memory_order_acquire) ? Result<void>{closed_handle()}
                                                                      : apply_headers(*envelope, options.headers);
-  if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "RequestOptions::timeout is above zero"};
+  if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "the deadline has passed already; RequestOptions::timeout is above zero"};
   if (!valid) {
     release(envelope);
     return PendingHandle{valid.error()};

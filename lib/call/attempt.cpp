@@ -31,7 +31,7 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
   Call* call = correlator_->open(deadline, streaming);
   if (!call) {
     detail::release(request);
-    return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions.pending allows"};
+    return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions::pending allows"};
   }
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);
   if (correlator_->closed()) {  // closed since: its scan may have missed this one

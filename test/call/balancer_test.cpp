@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include <midplane/describe.hpp>
 #include <midplane/midplane.hpp>
 #include <midplane/testing/faulty_transport.hpp>
 #include <midplane/testing/manual_executor.hpp>
@@ -29,7 +30,7 @@ struct Diary final : Balancer {
 };
 
 constexpr Service<Bytes, Bytes> work{"work"};
-constexpr std::span<const std::byte> nothing{};
+const std::vector<std::byte> nothing(1);
 
 /// Two servers that answer when told to, and a client with a Diary.
 struct Fleet {

@@ -1,4 +1,6 @@
 /// The transport of examples/own_transport.cpp obeys the law of a Transport as the shipped ones do.
+#include <midplane/executors.hpp>
+
 #include "memory_transport.hpp"
 
 #include "testing/test_loop.hpp"

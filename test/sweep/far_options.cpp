@@ -25,7 +25,7 @@ void far_options() {
                               "ipc:///a/directory/"})
     attach("listen", (std::string{"\""} + address + '"').c_str(), {.listen = {address}});
   attach("listen", "an ipc path of 108 bytes", {.listen = {"ipc:///" + std::string(107, 'x')}});
-  attach("listen", "the same twice", {.listen = {"ipc:///tmp/midplane-sweep-twice", "ipc:///tmp/midplane-sweep-twice"}});
+  attach("listen", "the same twice", {.listen = {"ipc://twice", "ipc://twice"}});
   attach("listen", "in a folder that is not there", {.listen = {"ipc:///nowhere/at/all"}});
   for (const char* address : {"7400", "tcp://*:7400", "tcp://0.0.0.0:7400", "tcp://127.0.0.1:0"})
     attach("peers", (std::string{"\""} + address + '"').c_str(), {.peers = {address}});

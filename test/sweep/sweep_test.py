@@ -39,7 +39,8 @@ def read_tables(text):
 
 
 def ask_library():
-    run = subprocess.run([SWEEP], capture_output=True, text=True, timeout=60)
+    with tempfile.TemporaryDirectory(prefix="midplane-sweep-") as folder:
+        run = subprocess.run([SWEEP], capture_output=True, text=True, timeout=60, cwd=folder)
     if run.returncode != 0:
         sys.exit(f"Bail out! {SWEEP} ended with {run.returncode}: {run.stderr}")
     answers = {}

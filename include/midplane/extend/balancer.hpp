@@ -21,6 +21,7 @@ struct Candidate {
 class Balancer {
  public:
   virtual ~Balancer() = default;
+  /// Picks nobody: the request ends `busy`.
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   /// The index of a candidate that was not tried yet, or `none`.
   [[nodiscard]] virtual std::size_t pick(std::span<const Candidate> candidates) noexcept = 0;
