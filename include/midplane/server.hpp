@@ -140,6 +140,32 @@ class StreamResponder {
   }
   /// Calls `fn` once, when the next item may be sent or the reader is gone.
   void writable(Function<void()> fn) { duty_.when_writable(std::move(fn)); }
+  /// Sends what `next()` returns, an optional of whatever `send` takes, as far as the reader has room, and goes on by
+  /// itself when it makes some; finishes at the first nullopt. Ends quietly when the reader is gone. `next` runs here, later
+  /// on the thread that learns of room, one call at a time.
+  template <class F>
+  void send_each(F next) && {
+    struct Going {
+      StreamResponder out;
+      F next;
+      decltype(next()) item{};
+      static void on(const std::shared_ptr<Going>& self) {
+        while (true) {
+          if (!self->item) {
+            auto more = self->next();
+            if (!more) break;
+            self->item.emplace(*std::move(more));
+          }
+          const auto sent = self->out.send(*self->item);
+          if (!sent || *sent == Streamed::gone) return;
+          if (*sent == Streamed::no_credit) return self->out.writable([self] { on(self); });
+          self->item.reset();
+        }
+        static_cast<void>(self->out.finish());
+      }
+    };
+    Going::on(std::make_shared<Going>(std::move(*this), std::move(next)));
+  }
   /// The stream has ended well. `closed`: it has ended already.
   Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
   /// The stream ends with `app_error`, behind the items that were sent.
