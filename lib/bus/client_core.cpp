@@ -89,7 +89,7 @@ Result<void> wait_server(ClientCore& core, Duration duration) {
   auto waited = route.condition.wait(*core.bus->executor, *core.bus->clock, duration,
                                      [&] { return route.has_server() || core.bus->refuses(); });
   if (waited && core.bus->refuses()) return closed_handle();
-  return waited;
+  return explain_wait(*core.bus, std::move(waited), "nobody has offered this service within the duration");
 }
 
 void when_server(ClientCore& core, Function<void(Result<void>)> fn) {

@@ -255,8 +255,10 @@ Result<Published> publish_to(PublisherCore& core, std::string_view topic, const 
 Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
   route::TopicRoute* route = core.route();
   if (core.bus->refuses()) return closed_handle();
-  return route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
-                             [route, n] { return route->subscriptions() >= n; });
+  return explain_wait(*core.bus,
+                      route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
+                                          [route, n] { return route->subscriptions() >= n; }),
+                      "fewer subscriptions than that have come within the duration");
 }
 
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn) {

@@ -155,7 +155,8 @@ SubscriptionHandle::~SubscriptionHandle() {
 
 Result<void> wait_confirmed(SubscriptionCore* core, Duration duration) {
   if (!core || core->bus->refuses()) return closed_handle();
-  return core->bus->far_side->wait_ready(core->id, duration);
+  return explain_wait(*core->bus, core->bus->far_side->wait_ready(core->id, duration),
+                      "not every peer has confirmed the subscription within the duration");
 }
 
 void when_confirmed(SubscriptionCore* core, Function<void(Result<void>)> fn) {

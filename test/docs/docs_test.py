@@ -52,7 +52,7 @@ def masked(text, is_masked):
 
 def run_page(page):
     text = page.read_text()
-    blocks = re.findall(r"^```(\w+)(.*)\n(.*?)^```$", text, re.M | re.S)
+    blocks = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```$", text, re.M | re.S)
     if not any(language == "console" for language, _, _ in blocks):
         return
     faults, background = [], []

@@ -10,7 +10,7 @@ import sys
 parts = ['#include "snippets.hpp"\n']
 for page in map(pathlib.Path, sys.argv[2:]):
     text = page.read_text()
-    for number, block in enumerate(re.finditer(r"^```cpp(.*)\n(.*?)^```$", text, re.M | re.S)):
+    for number, block in enumerate(re.finditer(r"^```cpp([^\n]*)\n(.*?)^```$", text, re.M | re.S)):
         kind, code = block[1].strip(), block[2]
         line = text[:block.start()].count("\n") + 2
         place = f'#line {line} "docs/{page.name}"\n'

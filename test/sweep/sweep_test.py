@@ -66,14 +66,15 @@ def ask_commands(commands):
             run = subprocess.run([program, *(word.strip("'") for word in words[1:])], cwd=folder, capture_output=True,
                                  text=True, stdin=subprocess.DEVNULL, timeout=30)
             said = [line for line in (run.stderr + run.stdout).splitlines() if line.strip()]
-            answers[(command,)] = [str(run.returncode), said[0].replace(folder, ".") if said else ""]
+            own = [line for line in said if line.startswith(words[0] + ":")] or said or [""]
+            answers[(command,)] = [str(run.returncode), own[0].replace(folder, ".")]
     return answers
 
 
 def members(header, struct):
     body = re.search(rf"struct {struct} {{\n(.*?)^}};", (ROOT / "include/midplane" / header).read_text(), re.M | re.S)[1]
     body = re.sub(r"//.*", "", body)
-    return re.findall(r"(\w+)\s*(?:=[^;{]*|\{[^;]*\})?;", body)
+    return re.findall(r"^\s*(?:const )?[\w:]+(?:<.*>)?[\s*&]+(\w+)\s*(?:=|\{|;)", body, re.M)
 
 
 def missing_cases(tables):
