@@ -1,6 +1,7 @@
 #pragma once
 /// Answering: a request must be answered exactly once, even when the handler forgets.
 
+#include <atomic>
 #include <coroutine>
 #include <memory>
 #include <optional>
@@ -141,28 +142,38 @@ class StreamResponder {
   /// Calls `fn` once, when the next item may be sent or the reader is gone.
   void writable(Function<void()> fn) { duty_.when_writable(std::move(fn)); }
   /// Sends what `next()` returns, an optional of whatever `send` takes, as far as the reader has room, and goes on by
-  /// itself when it makes some; finishes at the first nullopt. Ends quietly when the reader is gone. `next` runs here, later
-  /// on the thread that learns of room, one call at a time.
+  /// itself when it makes some; finishes at the first nullopt. An item that can not be sent ends the stream with that
+  /// error; it ends quietly when the reader is gone. `next` runs here, later on the thread that learns of room, one call at
+  /// a time.
   template <class F>
   void send_each(F next) && {
     struct Going {
+      Going(StreamResponder to, F from) : out{std::move(to)}, next{std::move(from)} {}
+      // What says that there is room may be called at once, inside: one goes round, and once more for each that comes.
+      static void on(const std::shared_ptr<Going>& self) {
+        if (self->turns.fetch_add(1, std::memory_order_acq_rel) != 0) return;
+        do self->send_some(self);
+        while (self->turns.fetch_sub(1, std::memory_order_acq_rel) != 1);
+      }
+      void send_some(const std::shared_ptr<Going>& self) {
+        while (true) {
+          if (!item) {
+            auto more = next();
+            if (!more) break;
+            item.emplace(*std::move(more));
+          }
+          const auto sent = out.send(*item);
+          if (!sent && out.duty_) static_cast<void>(out.duty_.fail(sent.error().with_fate(Fate::failed)));
+          if (!sent || *sent == Streamed::gone) return;
+          if (*sent == Streamed::no_credit) return out.writable([self] { on(self); });
+          item.reset();
+        }
+        static_cast<void>(out.finish());
+      }
       StreamResponder out;
       F next;
       decltype(next()) item{};
-      static void on(const std::shared_ptr<Going>& self) {
-        while (true) {
-          if (!self->item) {
-            auto more = self->next();
-            if (!more) break;
-            self->item.emplace(*std::move(more));
-          }
-          const auto sent = self->out.send(*self->item);
-          if (!sent || *sent == Streamed::gone) return;
-          if (*sent == Streamed::no_credit) return self->out.writable([self] { on(self); });
-          self->item.reset();
-        }
-        static_cast<void>(self->out.finish());
-      }
+      std::atomic<int> turns{0};
     };
     Going::on(std::make_shared<Going>(std::move(*this), std::move(next)));
   }
