@@ -35,9 +35,9 @@ const std::vector<std::byte> nothing(1);
 /// Two servers that answer when told to, and a client with a Diary.
 struct Fleet {
   Fleet() {
-    for (int i = 0; i < 2; ++i) {
+    for (std::uint64_t i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "a" : "b";
-      buses.push_back(Bus::open({.name = name, .executor = loop, .clock = clock, .random = seeded_random(1)}).value());
+      buses.push_back(Bus::open({.name = name, .executor = loop, .clock = clock, .random = seeded_random(i + 1)}).value());
       servers.push_back(buses[i].serve(work, [this, i](Request<Bytes>, Responder<Bytes> responder) {
         waiting[i].push_back(std::move(responder));
       }).value());
@@ -53,7 +53,7 @@ struct Fleet {
   std::vector<Responder<Bytes>> waiting[2];
   std::vector<Bus> buses;
   std::vector<Server> servers;
-  Bus asker = Bus::open({.name = "asker", .executor = loop, .clock = clock, .random = seeded_random(1)}).value();
+  Bus asker = Bus::open({.name = "asker", .executor = loop, .clock = clock, .random = seeded_random(3)}).value();
   std::shared_ptr<Diary> diary = std::make_shared<Diary>();
   Client<Bytes, Bytes> client = asker.client(work, {.balancer = diary}).value();
 };

@@ -40,8 +40,8 @@ struct Faults {
 
 /// Where a node listens and whom it dials.
 struct FaultyOptions {
-  std::vector<std::string> listen;  ///< any text is an endpoint; a node listens at it once
-  std::vector<std::string> peers;  ///< dialled, and again when lost
+  std::vector<std::string> listen{};  ///< any text is an endpoint; a node listens at it once
+  std::vector<std::string> peers{};  ///< dialled, and again when lost
 };
 
 class FaultyWorld;
