@@ -19,7 +19,9 @@ inline namespace [[gnu::visibility("default")]] v0 {
 template <class R>
 class [[nodiscard("co_await it")]] Awaitable {
  public:
+  /// What `start` is given: called with the result, once.
   using Done = Function<void(R)>;
+  /// Made by the library; `start` runs when the coroutine suspends.
   explicit Awaitable(Function<void(Done)> start) : start_{std::move(start)} {}
   Awaitable(Awaitable&&) noexcept = default;
   Awaitable& operator=(Awaitable&&) noexcept = default;

@@ -29,21 +29,23 @@ inline namespace [[gnu::visibility("default")]] v0 {
 
 /// Everything is bounded; `docs/reliability.md` derives the defaults.
 struct Limits {
-  std::size_t message_bytes_max = std::size_t{16} << 20;
+  std::size_t message_bytes_max = std::size_t{16} << 20;  ///< of one payload, 64 bytes to 1 GiB; larger: `too_large`
+  /// Of all payloads of the bus, at least 64 KiB; beyond it `no_memory`.
   std::size_t payload_memory_bytes_max = std::size_t{256} << 20;
 };
 
+/// What a bus is made of; every default is fine for a service of its own process.
 struct BusOptions {
   std::string name{};                        ///< one token; empty: made from the process id
   std::shared_ptr<Executor> executor{};      ///< null: a pool of its own, max(2, cores) threads
   std::shared_ptr<Clock> clock{};            ///< null: the steady clock
   std::shared_ptr<Random> random{};          ///< null: the system's
   std::pmr::memory_resource* memory = nullptr;  ///< for payloads; outlives every Message; null: new and delete
-  Limits limits{};
+  Limits limits{};  ///< bounds of size and memory
   Duration heartbeat{std::chrono::seconds{1}};  ///< of its links, 10 ms to 60 s; a peer silent for three is lost
   Wait wait = Wait::sleep;                   ///< how the bus's own pool waits
   std::shared_ptr<LogSink> log{};            ///< null: silent
-  std::shared_ptr<EventSink> event{};
+  std::shared_ptr<EventSink> event{};  ///< null: nobody is told
   Function<void(std::size_t index)> thread_started{};  ///< the bus's own pool: first thing on each worker
   std::vector<std::shared_ptr<Interceptor>> interceptors{};  ///< around every publish and every request served
 };
@@ -109,6 +111,8 @@ class Timer {
   detail::TimerHandle handle_;
 };
 
+/// Every call may come from any thread, inside a handler too; only moving and destroying it are the caller's to
+/// serialise.
 class Bus {
  public:
   /// Starts a bus. Errors: invalid_option (names it), version_mismatch (rebuild with the headers of the library),
@@ -128,6 +132,8 @@ class Bus {
     return core_ ? detail::attach(*core_, std::move(transport)) : Result<void>{detail::closed_handle()};
   }
 
+  /// A way into one topic. Never blocks. Errors: closed, schema_mismatch (this bus knows the name with another type),
+  /// no_memory.
   template <class T>
   Result<Publisher<T>> publisher(const Topic<T>& topic, PublisherOptions options = {}) {
     options.retain |= topic.defaults().retain;
@@ -143,19 +149,23 @@ class Bus {
   Result<Subscription> subscribe(const Topic<T>& topic, F&& handler, SubscribeOptions options = {}) {
     return subscribe_to<T>(std::string{topic.name()}, topic.defaults(), std::forward<F>(handler), std::move(options));
   }
+  /// The same for every topic that matches, of this bus and of its peers, known now or later.
   template <class T, class F>
   Result<Subscription> subscribe(const Pattern<T>& pattern, F&& handler, SubscribeOptions options = {}) {
     return subscribe_to<T>(std::string{pattern.text()}, pattern.defaults(), std::forward<F>(handler), std::move(options));
   }
+  /// A subscription to take from. Never blocks. Errors: invalid_option, closed, no_memory.
   template <class T>
   Result<Inbox<T>> inbox(const Topic<T>& topic, SubscribeOptions options = {}) {
     return inbox_of<T>(std::string{topic.name()}, topic.defaults(), std::move(options));
   }
+  /// The same for every topic that matches.
   template <class T>
   Result<Inbox<T>> inbox(const Pattern<T>& pattern, SubscribeOptions options = {}) {
     return inbox_of<T>(std::string{pattern.text()}, pattern.defaults(), std::move(options));
   }
 
+  /// A way to ask. Never blocks; nobody needs to serve yet. Errors: invalid_option, closed, schema_mismatch, no_memory.
   template <class Q, class R>
   Result<Client<Q, R>> client(const Service<Q, R>& service, ClientOptions options = {}) {
     return make<Client<Q, R>>([&] {
@@ -174,7 +184,10 @@ class Bus {
     });
   }
 
+  /// Calls `fn` once on the bus's executor; a delay below 0 counts as 0. Dropping the Timer stops it and does not wait
+  /// for `fn`.
   [[nodiscard]] Timer after(Duration delay, Function<void()> fn) { return timer(delay, false, std::move(fn)); }
+  /// Calls `fn` each period from now on, beats that were missed are skipped; a period below 1 us counts as 1 us.
   [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
 
   /// Refuses new work, handles what waits, flushes links. Inside a handler it only starts: `drained` is an event.
@@ -183,6 +196,7 @@ class Bus {
   /// handler it only starts: `closed` is an event.
   Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }
 
+  /// A copy of every counter and limit; of a closed bus the last ones. Any thread, never waits for traffic.
   [[nodiscard]] Stats stats() const { return core_ ? detail::stats_of(*core_) : Stats{}; }
   /// The addresses its transports listen at, as others can dial them: a port of 0 is replaced by the one chosen.
   [[nodiscard]] std::vector<std::string> listening() const {
@@ -190,6 +204,7 @@ class Bus {
   }
   /// Inside.
   [[nodiscard]] const std::shared_ptr<detail::BusCore>& core() const noexcept { return core_; }
+  /// As in BusOptions; lives as long as the bus.
   [[nodiscard]] std::string_view name() const noexcept { return core_ ? detail::name_of(*core_) : std::string_view{}; }
 
  private:

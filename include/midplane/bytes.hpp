@@ -15,8 +15,8 @@ struct Bytes {};
 /// Memory handed over to the bus. `release` is called exactly once, on any thread, when the last reader is done,
 /// also when the publish fails.
 struct Owned {
-  std::span<const std::byte> bytes;
-  Function<void()> release;
+  std::span<const std::byte> bytes;  ///< unchanged until `release`
+  Function<void()> release;  ///< may be empty: memory that outlives the bus
 };
 
 }  // namespace v0

@@ -18,23 +18,25 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// How a client asks.
 struct ClientOptions {
   std::optional<Duration> timeout{};            ///< unset: the service's default (5 s)
   std::shared_ptr<Balancer> balancer{};         ///< null: near before far, in turn
-  std::vector<std::shared_ptr<Interceptor>> interceptors{};
+  std::vector<std::shared_ptr<Interceptor>> interceptors{};  ///< around each request, in this order; none is null
   std::uint32_t pending = 4096;                 ///< requests without outcome; one more is answered `busy`
   bool wait_for_peers = true;                   ///< while a peer is being reached a request waits instead of no_server
 };
 
+/// What one request has of its own.
 struct RequestOptions {
   std::optional<Duration> timeout{};   ///< unset: the client's
-  const Headers* headers = nullptr;
+  const Headers* headers = nullptr;  ///< copied; at most 16 entries and 4 KiB
 };
 
 /// What a client does on its own. Nothing is ever sent again.
 struct Policy {
-  Duration timeout{};
-  std::uint32_t attempts_max = 1;
+  Duration timeout{};  ///< of a request that names none
+  std::uint32_t attempts_max = 1;  ///< how often a request is sent
 };
 
 namespace detail {
@@ -107,6 +109,7 @@ class [[nodiscard("dropping it cancels the request")]] Pending {
     handle_.then([fn = std::move(fn)](Result<AnyMessage> reply) mutable { fn(detail::checked<R>(std::move(reply))); });
   }
 
+  /// Resumes on the bus's executor with what `get` answers.
   auto operator co_await() && noexcept {
     struct Awaiter {
       detail::PendingHandle handle;
@@ -141,6 +144,7 @@ class [[nodiscard("dropping it ends the stream")]] Stream {
   /// The next item, or nullopt at the end; waits up to `duration`. An Error is the end of the stream, except
   /// `timed_out` with fate not_started (the wait is over, not the stream) and `would_deadlock`.
   Result<std::optional<Message<R>>> next(Duration duration) { return typed(handle_.next(duration)); }
+  /// The same for coroutines, without a limit of time but the request's own.
   Awaitable<Result<std::optional<Message<R>>>> next() {
     return Awaitable<Result<std::optional<Message<R>>>>{
         [this](Function<void(Result<std::optional<Message<R>>>)> done) {
@@ -185,16 +189,19 @@ class Client {
   Result<void> wait_server(Duration duration) {
     return core_ ? detail::wait_server(*core_, duration) : Result<void>{detail::closed_handle()};
   }
+  /// The same as a callback on the bus's executor; `closed` when the bus closes first.
   void server(Function<void(Result<void>)> fn) {
     if (core_) detail::when_server(*core_, std::move(fn));
     else fn(detail::closed_handle());
   }
+  /// The same for coroutines.
   Awaitable<Result<void>> server() {
     return Awaitable<Result<void>>{[core = core_](Function<void(Result<void>)> done) {
       if (core) detail::when_server(*core, std::move(done));
       else done(detail::closed_handle());
     }};
   }
+  /// What this client does on its own.
   [[nodiscard]] Policy policy() const noexcept { return core_ ? detail::policy_of(*core_) : Policy{}; }
 
   /// Inside.

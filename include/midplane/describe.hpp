@@ -25,90 +25,99 @@ inline namespace [[gnu::visibility("default")]] v0 {
 
 class Bus;
 
+/// Answers a Description of its bus, as `describe.fbs` says.
 inline constexpr std::string_view describe_service = "_midplane.describe";
+/// Answers the binary schema of a type by its fingerprint.
 inline constexpr std::string_view schema_service = "_midplane.schema";
 /// The application error of `schema_service` when no type has the fingerprint.
 inline constexpr std::int32_t unknown_fingerprint = 1;
 
+/// A payload type.
 struct TypeDescription {
   std::string name;               ///< empty: raw bytes
   std::uint64_t fingerprint = 0;  ///< 0: raw bytes
 };
 
+/// One counter by its name.
 struct CounterDescription {
-  std::string name;
-  std::uint64_t value = 0;
+  std::string name;  ///< as the bus that counts calls it
+  std::uint64_t value = 0;  ///< since that bus was opened
 };
 
 /// As in SinkStats; reasons are words, for a newer bus may have more of them.
 struct CountsDescription {
-  std::uint64_t offered = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t waiting = 0;
-  std::uint64_t in_transit = 0;
-  std::uint64_t refused = 0;
+  std::uint64_t offered = 0;  ///< messages or requests that came to it
+  std::uint64_t delivered = 0;  ///< taken by a handler or reader
+  std::uint64_t waiting = 0;  ///< in its queue
+  std::uint64_t in_transit = 0;  ///< offered, and not counted under another term yet
+  std::uint64_t refused = 0;  ///< publishes answered `full` because of it
   std::vector<CounterDescription> dropped;  ///< by reason, without zeros
 };
 
+/// A topic that the bus publishes.
 struct TopicDescription {
-  std::string name;
-  TypeDescription type;
-  std::uint64_t published = 0;
-  std::uint64_t payload_bytes = 0;
+  std::string name;  ///< the topic
+  TypeDescription type;  ///< of its payloads
+  std::uint64_t published = 0;  ///< publishes that returned no error
+  std::uint64_t payload_bytes = 0;  ///< of those
 };
 
+/// A subscription or inbox of the bus.
 struct SubscriptionDescription {
-  std::string pattern;
-  TypeDescription type;
+  std::string pattern;  ///< a topic or a pattern
+  TypeDescription type;  ///< it wants
   std::string group;     ///< empty: none
   std::string overflow;  ///< `drop_newest`, as in options.hpp
-  std::uint64_t queue_messages_max = 0;
-  std::uint64_t queue_bytes_max = 0;
-  CountsDescription counts;
+  std::uint64_t queue_messages_max = 0;  ///< its bound
+  std::uint64_t queue_bytes_max = 0;  ///< its bound
+  CountsDescription counts;  ///< so far
 };
 
+/// A service that the bus serves.
 struct ServiceDescription {
-  std::string name;
-  TypeDescription request;
-  TypeDescription reply;
+  std::string name;  ///< the service
+  TypeDescription request;  ///< of the questions
+  TypeDescription reply;  ///< of the answers
   std::uint32_t servers = 0;  ///< of this bus
   CountsDescription counts;   ///< of all of them
 };
 
 /// What goes to one peer under one name.
 struct LinkDescription {
-  std::string name;
+  std::string name;  ///< topic or service
   std::string kind;  ///< `link`: a topic, `link_service`
-  std::string peer;
-  CountsDescription counts;
+  std::string peer;  ///< the peer's name
+  CountsDescription counts;  ///< so far
 };
 
+/// Another bus, or an address that is dialled.
 struct PeerDescription {
   std::string name;         ///< empty: it was never reached
   std::string incarnation;  ///< 32 hex digits
-  std::string endpoint;
+  std::string endpoint;  ///< the address that was dialled, or listened at
   std::string state;        ///< `reaching`, `up`, `lost`, `refused`
   bool dialled = false;     ///< by the bus that tells of it
 };
 
+/// All that a bus says of itself.
 struct Description {
-  std::string name;
-  std::string incarnation;
-  std::string library_version;
-  std::uint16_t wire_version = 0;
+  std::string name;  ///< of the bus
+  std::string incarnation;  ///< 32 hex digits
+  std::string library_version;  ///< `0.1.0`
+  std::uint16_t wire_version = 0;  ///< the newest it speaks
   std::vector<TopicDescription> topics;                ///< published by this bus, by name
   std::vector<SubscriptionDescription> subscriptions;  ///< live ones, by pattern
   std::vector<ServiceDescription> services;            ///< served by this bus now, by name
-  std::vector<LinkDescription> links;
-  std::vector<PeerDescription> peers;
-  std::vector<CounterDescription> counters;
+  std::vector<LinkDescription> links;  ///< by name and peer
+  std::vector<PeerDescription> peers;  ///< linked, being reached, lost or refused
+  std::vector<CounterDescription> counters;  ///< of links, transports and payload memory
 };
 
 /// A type with the schema that a peer sent.
 struct TypeSchema {
-  std::string type;
-  std::uint64_t fingerprint = 0;
-  std::vector<std::byte> bfbs;
+  std::string type;  ///< fully qualified
+  std::uint64_t fingerprint = 0;  ///< of the type
+  std::vector<std::byte> bfbs;  ///< the binary schema
   /// For `to_json`; valid while this is.
   [[nodiscard]] TypeInfo info() const noexcept { return {type, fingerprint, bfbs}; }
 };

@@ -14,9 +14,10 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// most 50 µs before it sleeps (shorter round trips where a core is free).
 enum class Wait : std::uint8_t { sleep, yield };
 
+/// How many worker threads, and how they wait.
 struct PoolOptions {
   std::size_t threads = 0;  ///< 0: max(2, cores)
-  Wait wait = Wait::sleep;
+  Wait wait = Wait::sleep;  ///< how idle workers wait
   std::shared_ptr<Clock> clock{};           ///< null: the steady clock
   Function<void(std::size_t index)> thread_started{};  ///< called first on each worker, one at a time: name it, pin it
 };
@@ -50,6 +51,7 @@ class ManualExecutor : public Executor {
   [[nodiscard]] virtual Instant next_due() const noexcept = 0;
 };
 
+/// Over the steady clock unless one is given; a simulated clock makes it repeatable.
 [[nodiscard]] std::shared_ptr<ManualExecutor> manual_executor(std::shared_ptr<Clock> clock = nullptr);
 
 }  // namespace v0

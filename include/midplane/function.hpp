@@ -18,7 +18,9 @@ template <class R, class... Args>
 class Function<R(Args...)> {
  public:
   Function() noexcept = default;
+  /// Empty.
   Function(std::nullptr_t) noexcept {}
+  /// Holds `f`, moved or copied in.
   template <class F>
     requires(!std::is_same_v<std::decay_t<F>, Function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
   Function(F&& f) {

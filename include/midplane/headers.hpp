@@ -16,33 +16,39 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// Of `Headers::entries`.
 inline constexpr std::size_t header_entries_max = 16;
 inline constexpr std::size_t header_bytes_max = 4096;  ///< names, values, tenant and keys together
 
+/// Four levels; carried, not acted on by queues.
 enum class Priority : std::uint8_t { low, normal, high, critical };
 
 /// W3C trace context in binary: trace id, parent span id, flags.
 struct TraceContext {
-  std::array<std::byte, 16> trace_id{};
-  std::array<std::byte, 8> span_id{};
-  std::byte flags{};
+  std::array<std::byte, 16> trace_id{};  ///< of the whole trace
+  std::array<std::byte, 8> span_id{};  ///< of the parent span
+  std::byte flags{};  ///< 1: sampled
+  /// Of all bytes.
   friend bool operator==(const TraceContext&, const TraceContext&) = default;
 };
 
+/// Fields for common needs and free entries; all of them may be left out.
 struct Headers {
-  std::optional<TraceContext> trace;
-  Priority priority = Priority::normal;
-  std::string tenant;
-  std::string routing_key;
-  std::string idempotency_key;
-  std::vector<std::pair<std::string, std::string>> entries;
+  std::optional<TraceContext> trace{};  ///< where in a trace
+  Priority priority = Priority::normal;  ///< how urgent
+  std::string tenant{};  ///< on whose behalf
+  std::string routing_key{};  ///< for balancers and readers
+  std::string idempotency_key{};  ///< the same for two attempts at one thing
+  std::vector<std::pair<std::string, std::string>> entries{};  ///< anything else; keys may repeat
 
+  /// The first entry of this name; null when there is none.
   [[nodiscard]] const std::string* find(std::string_view name) const noexcept {
     for (const auto& [key, value] : entries) {
       if (key == name) return &value;
     }
     return nullptr;
   }
+  /// Of all fields.
   friend bool operator==(const Headers&, const Headers&) = default;
 };
 

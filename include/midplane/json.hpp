@@ -11,8 +11,9 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// How the text is to look.
 struct JsonOptions {
-  bool pretty = false;
+  bool pretty = false;  ///< with line breaks and indentation
   std::size_t bytes_max = std::size_t{64} << 20;  ///< of the text; more is `too_large`
 };
 

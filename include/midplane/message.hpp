@@ -55,9 +55,11 @@ class AnyMessage {
   }
 
   explicit operator bool() const noexcept { return envelope_ != nullptr; }
+  /// The payload; valid while any copy of the message is.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return envelope_ ? std::span{envelope_->payload, envelope_->size} : std::span<const std::byte>{};
   }
+  /// The name it was published or asked under.
   [[nodiscard]] std::string_view topic() const noexcept;
   /// Null when the message carries none.
   [[nodiscard]] const Headers* headers() const noexcept;
@@ -77,7 +79,9 @@ class AnyMessage {
     message.retained_ = retained;
     return message;
   }
+  /// Inside.
   detail::EnvelopeHead* disown() noexcept { return std::exchange(envelope_, nullptr); }
+  /// Inside.
   [[nodiscard]] detail::EnvelopeHead* envelope() const noexcept { return envelope_; }
 
  private:
@@ -89,19 +93,25 @@ class AnyMessage {
 template <class T>
 class Message : public AnyMessage {
  public:
+  /// What it is read through: for tables `const T*`.
   using View = typename Codec<T>::View;
 
   Message() noexcept = default;
+  /// Of a message whose payload is a T: the library's to make.
   explicit Message(AnyMessage message) noexcept : AnyMessage{std::move(message)} {}
 
+  /// The payload, read in place; not of an empty message.
   [[nodiscard]] View operator->() const noexcept { return Codec<T>::view(bytes()); }
+  /// As `operator->`.
   [[nodiscard]] decltype(auto) operator*() const noexcept { return *Codec<T>::view(bytes()); }
 };
 
+/// A message whose payload is read as bytes; see AnyMessage.
 template <>
 class Message<Bytes> : public AnyMessage {
  public:
   Message() noexcept = default;
+  /// Any message may be read as bytes.
   explicit Message(AnyMessage message) noexcept : AnyMessage{std::move(message)} {}
 };
 

@@ -18,7 +18,9 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// Of a topic, service or pattern.
 inline constexpr std::size_t name_bytes_max = 255;
+/// Of a topic, service or pattern.
 inline constexpr std::size_t name_tokens_max = 16;
 
 namespace detail {
@@ -80,16 +82,20 @@ struct NameLiteral {
 template <class T>
 class Topic {
  public:
+  /// A literal; a malformed one does not compile.
   constexpr explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
   }
+  /// A name that is data. Errors: invalid_name.
   [[nodiscard]] static Result<Topic> named(std::string_view name, TopicDefaults defaults = {}) {
     if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
       return detail::name_error(fault, name);
     return Topic{detail::CheckedName{name}, defaults};
   }
+  /// The name; lives as long as the topic.
   [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
+  /// What `subscribe` and `publisher` use where their options do not say otherwise.
   [[nodiscard]] constexpr const TopicDefaults& defaults() const noexcept { return defaults_; }
 
  private:
@@ -106,16 +112,20 @@ class Topic {
 template <class Q, class R>
 class Service {
  public:
+  /// A literal; a malformed one does not compile.
   constexpr explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
   }
+  /// A name that is data. Errors: invalid_name.
   [[nodiscard]] static Result<Service> named(std::string_view name, ServiceDefaults defaults = {}) {
     if (auto fault = detail::check_name(name, false); fault != detail::NameFault::none)
       return detail::name_error(fault, name);
     return Service{detail::CheckedName{name}, defaults};
   }
+  /// The name; lives as long as the service.
   [[nodiscard]] constexpr std::string_view name() const noexcept { return {text_.data(), size_}; }
+  /// What `client` and `serve` use where their options do not say otherwise.
   [[nodiscard]] constexpr const ServiceDefaults& defaults() const noexcept { return defaults_; }
 
  private:
@@ -133,12 +143,15 @@ class Service {
 template <class T>
 class Pattern {
  public:
+  /// Errors: invalid_name.
   [[nodiscard]] static Result<Pattern> parse(std::string_view text, TopicDefaults defaults = {}) {
     if (auto fault = detail::check_name(text, true); fault != detail::NameFault::none)
       return detail::name_error(fault, text);
     return Pattern{text, defaults};
   }
+  /// As it was parsed; lives as long as the pattern.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  /// What `subscribe` uses where its options do not say otherwise.
   [[nodiscard]] const TopicDefaults& defaults() const noexcept { return defaults_; }
 
  private:

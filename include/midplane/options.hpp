@@ -20,29 +20,30 @@ enum class Overflow : std::uint8_t {
   refuse,       ///< `publish` answers `full` and no subscription has taken the message
   block,        ///< after all others, `publish` waits up to `Queue::block_for`, then as drop_newest
 };
+/// The last of them, to check a number that is data.
 inline constexpr Overflow last_overflow = Overflow::block;
 
 /// The bound of one subscription or server: what may wait, from all Publishers together. Never exceeded.
 struct Queue {
-  std::size_t messages = 1024;
+  std::size_t messages = 1024;  ///< 1 to 8388608
   std::size_t bytes = std::size_t{8} << 20;  ///< payload bytes
-  Overflow overflow = Overflow::drop_newest;
-  Duration block_for = std::chrono::seconds{1};
+  Overflow overflow = Overflow::drop_newest;  ///< what happens at the bound
+  Duration block_for = std::chrono::seconds{1};  ///< how long `block` may wait in one publish
 };
 
 /// Defaults that a schema's attributes give to a topic: `ticks(Tick):midplane.Topic (overflow: "drop_oldest")`.
 /// Used by `subscribe` where the options do not say otherwise.
 struct TopicDefaults {
-  Queue queue{};
-  bool retain = false;
+  Queue queue{};  ///< of a subscription
+  bool retain = false;  ///< as PublisherOptions::retain
 };
 
 /// Defaults that a schema's attributes give to a service method.
 struct ServiceDefaults {
-  Duration timeout = std::chrono::seconds{5};
-  Queue queue{};
-  bool idempotent = false;
-  bool streaming = false;
+  Duration timeout = std::chrono::seconds{5};  ///< of a request
+  Queue queue{};  ///< of a server
+  bool idempotent = false;  ///< asking twice does no harm; said to readers, nothing is retried
+  bool streaming = false;  ///< many replies to one request
 };
 
 }  // namespace v0

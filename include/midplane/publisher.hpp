@@ -19,6 +19,7 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// How a Publisher publishes, for as long as it lives.
 struct PublisherOptions {
   bool retain = false;      ///< the bus keeps the last message per topic for joiners while this Publisher lives
   bool one_thread = false;  ///< the caller serialises all calls: saves the flag (two atomic exchanges per message)
@@ -26,9 +27,10 @@ struct PublisherOptions {
   bool far_wait = false;    ///< far subscriptions that chose block or refuse are obeyed here too; else: drop_newest
 };
 
+/// What one message has of its own.
 struct PublishOptions {
   const Headers* headers = nullptr;  ///< copied; at most 16 entries and 4 KiB
-  Duration ttl{0};                   ///< older than this it is dropped as `expired`; 0: never
+  Duration ttl{0};                   ///< older than this it is dropped as `expired`; 0: never; not negative
 };
 
 /// What happened to a message. `sinks == 0` is success: nobody listens.
@@ -95,7 +97,7 @@ Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration);
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn);
 [[nodiscard]] Error closed_handle() noexcept;
 [[nodiscard]] Error malformed_bytes() noexcept;
-inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() > 0; }
+inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() != 0; }
 
 /// Adopted memory that no draft ever saw.
 template <class V>
@@ -171,10 +173,12 @@ class Publisher {
   Result<void> wait_matched(unsigned n, Duration duration) {
     return core_ ? detail::wait_matched(*core_, n, duration) : Result<void>{detail::closed_handle()};
   }
+  /// The same as a callback on the bus's executor; `closed` when the bus closes first.
   void matched(unsigned n, Function<void(Result<void>)> fn) {
     if (core_) detail::when_matched(*core_, n, std::move(fn));
     else fn(detail::closed_handle());
   }
+  /// The same for coroutines.
   Awaitable<Result<void>> matched(unsigned n) {
     return Awaitable<Result<void>>{[core = core_, n](Function<void(Result<void>)> done) mutable {
       if (core) detail::when_matched(*core, n, std::move(done));
@@ -198,6 +202,7 @@ class AnyPublisher {
  public:
   AnyPublisher() noexcept = default;
 
+  /// As `Publisher::publish`, on this topic. Besides: schema_mismatch when the bus knows the name with another type.
   template <class T, class V>
   Result<Published> publish(const Topic<T>& topic, V&& value, const PublishOptions& options = {}) {
     if (!core_) return detail::give_back(value), detail::closed_handle();

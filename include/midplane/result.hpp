@@ -53,20 +53,27 @@ enum class ErrorCode : std::uint8_t {
   unsupported,       ///< this build or handle can not do that
 };
 
+/// The last of them, to check a number that is data.
 inline constexpr ErrorCode last_error_code = ErrorCode::unsupported;
 
 /// The stable name of a code, as printed in messages, documents and JSON.
 [[nodiscard]] std::string_view name_of(ErrorCode code) noexcept;
+/// `not_started`, as written above.
 [[nodiscard]] std::string_view name_of(Fate fate) noexcept;
 
 /// Code, fate and a static text; a detail only where the text alone can not say which name, field or number.
 class Error {
  public:
+  /// `text` lives as long as the program.
   Error(ErrorCode code, Fate fate, const char* text) noexcept : text_{text}, code_{code}, fate_{fate} {}
+  /// With fate not_started.
   Error(ErrorCode code, const char* text) noexcept : Error{code, Fate::not_started, text} {}
 
+  /// What happened.
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+  /// Whether it may have run.
   [[nodiscard]] Fate fate() const noexcept { return fate_; }
+  /// What happened, and what to do, in words that do not change.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
   /// Which name, field, number or system error; empty when there is nothing to add.
   [[nodiscard]] std::string_view detail() const noexcept { return detail_ ? *detail_ : std::string_view{}; }
@@ -77,7 +84,9 @@ class Error {
 
   /// The same error with a detail. Allocates; never fails (without memory the detail is left out).
   [[nodiscard]] Error with(std::string_view detail) const;
+  /// The same error with a handler's own code.
   [[nodiscard]] Error with_app_code(std::int32_t app_code) const noexcept;
+  /// The same error with another fate.
   [[nodiscard]] Error with_fate(Fate fate) const noexcept;
 
  private:
@@ -95,9 +104,11 @@ class [[nodiscard("a Result says whether it worked")]] Result {
  public:
   using value_type = T;
 
+  /// A success.
   Result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : has_value_{true} {
     ::new (&storage_.value) T(std::move(value));
   }
+  /// A failure.
   Result(Error error) noexcept : has_value_{false} { ::new (&storage_.error) Error(std::move(error)); }
 
   Result(Result&& other) noexcept : has_value_{other.has_value_} { take(std::move(other)); }
@@ -115,22 +126,34 @@ class [[nodiscard("a Result says whether it worked")]] Result {
   }
   ~Result() { destroy(); }
 
+  /// True: `value` may be read; false: `error`.
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   explicit operator bool() const noexcept { return has_value_; }
 
+  /// The value; the process ends with the error's message when there is none.
   [[nodiscard]] T& value() & { return require(), storage_.value; }
+  /// The value, to read.
   [[nodiscard]] const T& value() const& { return require(), storage_.value; }
+  /// The value, to move out.
   [[nodiscard]] T&& value() && { return require(), std::move(storage_.value); }
+  /// As `value`.
   [[nodiscard]] T& operator*() & { return value(); }
+  /// As `value`.
   [[nodiscard]] const T& operator*() const& { return value(); }
+  /// As `value`.
   [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
+  /// As `value`.
   [[nodiscard]] T* operator->() { return &value(); }
+  /// As `value`.
   [[nodiscard]] const T* operator->() const { return &value(); }
+  /// The value, or `other` where there is none.
   template <class U>
   [[nodiscard]] T value_or(U&& other) && {
     return has_value_ ? std::move(storage_.value) : static_cast<T>(std::forward<U>(other));
   }
+  /// The error; read it only when there is one.
   [[nodiscard]] const Error& error() const& noexcept { return storage_.error; }
+  /// The error, to move out.
   [[nodiscard]] Error&& error() && noexcept { return std::move(storage_.error); }
 
  private:
@@ -159,6 +182,7 @@ class [[nodiscard("a Result says whether it worked")]] Result<void> {
   using value_type = void;
 
   Result() noexcept : has_value_{true} {}
+  /// A failure.
   Result(Error error) noexcept : has_value_{false} { ::new (&storage_.error) Error(std::move(error)); }
 
   Result(Result&& other) noexcept : has_value_{other.has_value_} {
@@ -177,9 +201,12 @@ class [[nodiscard("a Result says whether it worked")]] Result<void> {
     if (!has_value_) storage_.error.~Error();
   }
 
+  /// True: it worked; false: `error` may be read.
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   explicit operator bool() const noexcept { return has_value_; }
+  /// Nothing; the process ends with the error's message when there is one.
   void value() const;
+  /// The error; read it only when there is one.
   [[nodiscard]] const Error& error() const noexcept { return storage_.error; }
 
  private:
@@ -192,6 +219,7 @@ class [[nodiscard("a Result says whether it worked")]] Result<void> {
   bool has_value_;
 };
 
+/// The success of a Result<void>.
 [[nodiscard]] inline Result<void> ok() noexcept { return {}; }
 
 namespace detail {

@@ -16,6 +16,7 @@ struct TypeInfo {
   std::uint64_t fingerprint = 0;            ///< over the canonical form of the type and all it reaches; 0: raw bytes
   std::span<const std::byte> bfbs;          ///< the binary schema it is defined in
 
+  /// True for raw bytes, which have no schema.
   [[nodiscard]] constexpr bool is_bytes() const noexcept { return fingerprint == 0; }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// Answering: a request must be answered exactly once, even when the handler forgets.
 
+#include <atomic>
 #include <coroutine>
 #include <memory>
 #include <optional>
@@ -18,10 +19,11 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// How requests wait and where they are answered.
 struct ServeOptions {
   std::optional<Queue> queue{};          ///< bound of waiting requests (the overflow policy is always `busy`)
   std::shared_ptr<Executor> executor{};  ///< null: the bus's
-  unsigned concurrency = 1;
+  unsigned concurrency = 1;  ///< 1 to 1024; above 1 the handler runs concurrently with itself
 };
 
 /// What became of one item of a streamed reply.
@@ -108,11 +110,14 @@ class Responder {
     }
     return duty_.reply(draft);
   }
+  /// Ends the request with `app_error` and the handler's own code and words.
   Result<void> fail(std::int32_t app_code, std::string_view text) { return fail(detail::app_error(app_code, text)); }
+  /// Ends the request with this error. `closed`: it was answered already.
   Result<void> fail(const Error& error) { return duty_ ? duty_.fail(error) : Result<void>{detail::closed_handle()}; }
 
   /// Inside.
   explicit Responder(detail::Duty duty) noexcept : duty_{std::move(duty)} {}
+  /// Inside.
   void threw() noexcept { duty_.threw(); }
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&&) noexcept = default;
@@ -136,7 +141,45 @@ class StreamResponder {
   }
   /// Calls `fn` once, when the next item may be sent or the reader is gone.
   void writable(Function<void()> fn) { duty_.when_writable(std::move(fn)); }
+  /// Sends what `next()` returns, an optional of whatever `send` takes, as far as the reader has room, and goes on by
+  /// itself when it makes some; finishes at the first nullopt. An item that can not be sent ends the stream with that
+  /// error; it ends quietly when the reader is gone. `next` runs here, later on the thread that learns of room, one call at
+  /// a time.
+  template <class F>
+  void send_each(F next) && {
+    struct Going {
+      Going(StreamResponder to, F from) : out{std::move(to)}, next{std::move(from)} {}
+      // What says that there is room may be called at once, inside: one goes round, and once more for each that comes.
+      static void on(const std::shared_ptr<Going>& self) {
+        if (self->turns.fetch_add(1, std::memory_order_acq_rel) != 0) return;
+        do self->send_some(self);
+        while (self->turns.fetch_sub(1, std::memory_order_acq_rel) != 1);
+      }
+      void send_some(const std::shared_ptr<Going>& self) {
+        while (true) {
+          if (!item) {
+            auto more = next();
+            if (!more) break;
+            item.emplace(*std::move(more));
+          }
+          const auto sent = out.send(*item);
+          if (!sent && out.duty_) static_cast<void>(out.duty_.fail(sent.error().with_fate(Fate::failed)));
+          if (!sent || *sent == Streamed::gone) return;
+          if (*sent == Streamed::no_credit) return out.writable([self] { on(self); });
+          item.reset();
+        }
+        static_cast<void>(out.finish());
+      }
+      StreamResponder out;
+      F next;
+      decltype(next()) item{};
+      std::atomic<int> turns{0};
+    };
+    Going::on(std::make_shared<Going>(std::move(*this), std::move(next)));
+  }
+  /// The stream has ended well. `closed`: it has ended already.
   Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
+  /// The stream ends with `app_error`, behind the items that were sent.
   Result<void> fail(std::int32_t app_code, std::string_view text) {
     return duty_ ? duty_.fail(detail::app_error(app_code, text)) : Result<void>{detail::closed_handle()};
   }
@@ -154,6 +197,7 @@ class StreamResponder {
 class Server {
  public:
   Server() noexcept = default;
+  /// Of its queue; zeros when it was moved from.
   [[nodiscard]] SinkStats stats() const { return detail::stats_of(handle_.get()); }
 
   /// Inside.

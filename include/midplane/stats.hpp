@@ -30,14 +30,19 @@ enum class DropReason : std::uint8_t {
   no_memory,
   link_lost,
 };
+/// How many there are.
 inline constexpr std::size_t drop_reasons = 13;
+/// `queue_full_newest`, as written above.
 [[nodiscard]] std::string_view name_of(DropReason reason) noexcept;
 
+/// Losses by their reason.
 struct Drops {
-  std::array<std::uint64_t, drop_reasons> by_reason{};
+  std::array<std::uint64_t, drop_reasons> by_reason{};  ///< in the order of DropReason
+  /// How many for this reason.
   [[nodiscard]] std::uint64_t operator[](DropReason reason) const noexcept {
     return by_reason[static_cast<std::size_t>(reason)];
   }
+  /// For all reasons.
   [[nodiscard]] std::uint64_t total() const noexcept;
 };
 
@@ -46,47 +51,50 @@ struct SinkStats {
   std::string name;  ///< topic, pattern or service
   std::string kind;  ///< "subscription", "server" or "link"
   std::string peer;  ///< far sinks: the peer; empty: near
-  std::uint64_t offered = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t waiting = 0;
-  std::uint64_t in_transit = 0;
+  std::uint64_t offered = 0;  ///< messages that came to it
+  std::uint64_t delivered = 0;  ///< taken by a handler or reader
+  std::uint64_t waiting = 0;  ///< in its queue now
+  std::uint64_t in_transit = 0;  ///< offered, and not counted under another term yet
   std::uint64_t refused = 0;  ///< publishes answered `full` because of this one; no loss
-  Drops dropped;
-  std::size_t queue_messages_max = 0;
-  std::size_t queue_bytes_max = 0;
+  Drops dropped;  ///< by reason
+  std::size_t queue_messages_max = 0;  ///< its bound
+  std::size_t queue_bytes_max = 0;  ///< its bound
 };
 
 /// All publishers of one topic of this bus.
 struct TopicStats {
-  std::string name;
-  std::string type;
+  std::string name;  ///< the topic
+  std::string type;  ///< fully qualified; empty: raw bytes
   std::uint64_t published = 0;  ///< publishes that returned no error
-  std::uint64_t payload_bytes = 0;
+  std::uint64_t payload_bytes = 0;  ///< of those
 };
 
+/// One bus: who publishes, who takes, what is asked, what memory is used.
 struct Stats {
-  std::string bus;
-  std::string incarnation;
-  std::vector<TopicStats> topics;
+  std::string bus;  ///< its name
+  std::string incarnation;  ///< 32 hex digits, new for each Bus::open
+  std::vector<TopicStats> topics;  ///< published by this bus
   std::vector<SinkStats> sinks;  ///< live and ended ones that had traffic
-  std::uint64_t requests_sent = 0;
-  std::uint64_t requests_pending = 0;
-  std::uint64_t requests_ok = 0;
-  std::uint64_t requests_failed = 0;
-  std::uint64_t payload_memory_bytes = 0;
-  std::uint64_t payload_memory_bytes_max = 0;
-  std::uint64_t handler_exceptions = 0;
+  std::uint64_t requests_sent = 0;  ///< by clients of this bus
+  std::uint64_t requests_pending = 0;  ///< without an outcome yet
+  std::uint64_t requests_ok = 0;  ///< ended with a reply
+  std::uint64_t requests_failed = 0;  ///< ended with an error
+  std::uint64_t payload_memory_bytes = 0;  ///< in use now
+  std::uint64_t payload_memory_bytes_max = 0;  ///< as in Limits
+  std::uint64_t handler_exceptions = 0;  ///< caught from handlers, callbacks and timers
 
+  /// The first of this name; null when there is none. Valid while this is.
   [[nodiscard]] const SinkStats* find_sink(std::string_view name) const noexcept;
+  /// One line, names as here.
   [[nodiscard]] std::string to_json() const;
 };
 
 /// What a drain or close found: P3 holds for its sum.
 struct Report {
   bool complete = false;           ///< everything ended within the duration
-  std::uint64_t delivered = 0;
-  std::uint64_t waiting = 0;
-  Drops dropped;
+  std::uint64_t delivered = 0;  ///< in all subscriptions and servers of the bus
+  std::uint64_t waiting = 0;  ///< still there at the end
+  Drops dropped;  ///< by reason
   std::string stuck;               ///< the subscription or service whose handler did not return; empty: none
 };
 

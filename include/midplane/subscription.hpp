@@ -22,19 +22,21 @@ inline namespace [[gnu::visibility("default")]] v0 {
 
 /// Something that happened to a subscription, in order with its messages.
 struct SubscriptionEvent {
-  EventKind kind{};
-  std::string topic;
-  std::string peer;
-  std::string detail;
+  EventKind kind{};  ///< what happened
+  std::string topic;  ///< empty: it concerns no single topic
+  std::string peer;  ///< whose
+  std::string detail;  ///< why
   std::uint64_t first = 0;  ///< gap: the first missing number; 0: how many are missing is not known
   std::uint64_t last = 0;   ///< gap: the last missing number
 };
 
+/// How a subscription's messages wait and where its handler runs.
 struct SubscribeOptions {
   std::optional<Queue> queue{};        ///< unset: the topic's defaults
   std::string group{};                 ///< one member of each group gets a message, in turn; empty: every message
   std::shared_ptr<Executor> executor{};///< where the handler runs; null: the bus's
   unsigned concurrency = 1;            ///< above 1 the handler runs concurrently with itself and order is given up
+  /// Called between messages, in their order; for an Inbox events are items.
   Function<void(const SubscriptionEvent&)> on_event{};
 };
 
@@ -77,7 +79,9 @@ class Subscription {
   /// Waits until every configured peer that can be reached has confirmed it: from then on no message of theirs is
   /// missed silently. At once without a transport.
   Result<void> wait_confirmed(Duration duration) { return detail::wait_confirmed(handle_.get(), duration); }
+  /// The same as a callback on the bus's executor; `closed` when the bus closes first.
   void confirmed(Function<void(Result<void>)> fn) { detail::when_confirmed(handle_.get(), std::move(fn)); }
+  /// The same for coroutines.
   Awaitable<Result<void>> confirmed() {
     return Awaitable<Result<void>>{[core = handle_.shared()](Function<void(Result<void>)> done) {
       detail::when_confirmed(core.get(), std::move(done));
@@ -85,6 +89,7 @@ class Subscription {
   }
   /// Calls `fn` once the handler is not running and never will; call before dropping the handle.
   void stopped(Function<void()> fn) { detail::when_stopped(handle_.get(), std::move(fn)); }
+  /// Of its queue; zeros when it was moved from.
   [[nodiscard]] SinkStats stats() const { return detail::stats_of(handle_.get()); }
 
   /// Inside.
@@ -94,6 +99,7 @@ class Subscription {
   detail::SubscriptionHandle handle_;
 };
 
+/// What an Inbox gives: a message, or something that happened in between.
 template <class T>
 using Item = std::variant<Message<T>, SubscriptionEvent>;
 
@@ -114,6 +120,7 @@ class Inbox {
     auto raw = detail::try_take(handle_.get());
     return raw ? std::optional<Item<T>>{typed(std::move(*raw))} : std::nullopt;
   }
+  /// The same for coroutines, without a limit of time.
   Awaitable<Result<Item<T>>> next() {
     return Awaitable<Result<Item<T>>>{[core = handle_.shared()](Function<void(Result<Item<T>>)> done) {
       detail::when_item(core, [done = std::move(done)](Result<detail::RawItem> raw) mutable {
@@ -123,7 +130,9 @@ class Inbox {
     }};
   }
 
+  /// As `Subscription::wait_confirmed`.
   Result<void> wait_confirmed(Duration duration) { return detail::wait_confirmed(handle_.get(), duration); }
+  /// Of its queue; zeros when it was moved from.
   [[nodiscard]] SinkStats stats() const { return detail::stats_of(handle_.get()); }
 
   /// Inside.

@@ -7,13 +7,16 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// A span of time, everywhere in the API.
 using Duration = std::chrono::nanoseconds;
 
 /// A point on a bus's Clock: nanoseconds since that clock's own start. Never wall-clock time.
 struct Instant {
-  std::int64_t nanoseconds = 0;
+  std::int64_t nanoseconds = 0;  ///< since the clock's own start
 
+  /// Later than every other instant.
   static constexpr Instant never() noexcept { return {INT64_MAX}; }
+  /// Earlier is less.
   friend constexpr auto operator<=>(Instant, Instant) noexcept = default;
   /// Saturates at `never()`, so that "now + a very long time" stays in the future.
   friend constexpr Instant operator+(Instant at, Duration by) noexcept {
@@ -21,6 +24,7 @@ struct Instant {
     if (__builtin_add_overflow(at.nanoseconds, by.count(), &sum)) return by.count() > 0 ? never() : Instant{INT64_MIN};
     return {sum};
   }
+  /// Of two instants of one clock.
   friend constexpr Duration operator-(Instant a, Instant b) noexcept { return Duration{a.nanoseconds - b.nanoseconds}; }
 };
 

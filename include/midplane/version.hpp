@@ -7,9 +7,13 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// Of a release that breaks source or binary compatibility.
 inline constexpr std::uint32_t version_major = 0;
+/// Before 1.0 as the major one.
 inline constexpr std::uint32_t version_minor = 1;
+/// Compatible both ways.
 inline constexpr std::uint32_t version_patch = 0;
+/// What `Bus::open` compares with the library's own.
 inline constexpr std::uint32_t header_version = (version_major << 16) | version_minor;
 
 /// The version of the library that is linked.

@@ -1,10 +1,10 @@
 #pragma once
 /// Links over ZeroMQ: TCP between hosts, Unix sockets within one. The library is libmidplane-zmq; no ZeroMQ type shows.
 ///
-///     bus_options.transport = midplane::zmq::transport({.listen = {"tcp://127.0.0.1:7400"}, .peers = {"ipc:///run/app/b"}});
+///     bus.attach(midplane::zmq::transport({.listen = {"tcp://127.0.0.1:7400"}, .peers = {"ipc:///run/app/b"}}));
 ///
 /// Each transport owns one ZeroMQ context (two threads of ZeroMQ) and, unless the executor is driven, one I/O thread.
-/// Fork before a bus is opened, not after: a child shares the parent's sockets and must only `exec` or `_exit`.
+/// After `fork` the child's handles of the parent's buses are inert; a bus opened in the child works.
 
 #include <chrono>
 #include <cstddef>
@@ -22,8 +22,8 @@ namespace zmq {
 /// Endpoints: `tcp://HOST:PORT` (HOST an address, a name, `[IPv6]`, or `*` to listen everywhere; PORT 0 or `*` lets the
 /// system choose when listening) and `ipc://PATH` (a socket file of at most 107 bytes, best in a directory of mode 0700).
 struct TransportOptions {
-  std::vector<std::string> listen{};
-  std::vector<std::string> peers{};
+  std::vector<std::string> listen{};  ///< addresses of this host
+  std::vector<std::string> peers{};  ///< addresses to dial, and to dial again when lost
   /// Allows tcp endpoints off loopback without keys: anybody who reaches the port can then read and write.
   bool insecure = false;
   /// Small frames per connection that may be on their way out, and four times as many full ones; then `send` answers

@@ -18,7 +18,10 @@ Error name_error(NameFault fault, std::string_view name) {
     case NameFault::reserved: text = "names below _midplane are the library's own; choose another first token"; break;
     case NameFault::bad_wildcard: text = "'>' stands for the rest of a name: it must be the last token"; break;
   }
-  return Error{ErrorCode::invalid_name, text}.with(escape_token(name.substr(0, 64)));
+  // Shown to people: whatever is not printable is not worth repeating.
+  std::string shown;
+  for (const char c : name.substr(0, 64)) shown.push_back(c >= ' ' && c <= '~' ? c : '?');
+  return Error{ErrorCode::invalid_name, text}.with(shown);
 }
 
 }  // namespace detail

@@ -26,6 +26,9 @@ std::string hex(const std::uint64_t high, const std::uint64_t low) {
 }
 
 Result<void> validate(const BusOptions& options) {
+  if (options.name == "_midplane")
+    return Error{ErrorCode::invalid_option, "BusOptions::name: _midplane is the library's own; choose another"};
+  if (options.name.size() > name_bytes_max) return Error{ErrorCode::invalid_option, "BusOptions::name has at most 255 bytes"};
   if (!options.name.empty()) {
     if (auto fault = check_name(options.name, false); fault != NameFault::none || options.name.find('.') != std::string::npos)
       return Error{ErrorCode::invalid_option, "BusOptions::name is one token of A-Z a-z 0-9 _ -; see escape_token()"}.with(
@@ -35,6 +38,9 @@ Result<void> validate(const BusOptions& options) {
     return Error{ErrorCode::invalid_option, "Limits::message_bytes_max is 64 bytes to 1 GiB"};
   if (options.limits.payload_memory_bytes_max < (std::size_t{1} << 16))
     return Error{ErrorCode::invalid_option, "Limits::payload_memory_bytes_max is at least 64 KiB"};
+  if (options.wait > Wait::yield) return Error{ErrorCode::invalid_option, "BusOptions::wait is one of Wait"};
+  if (std::any_of(options.interceptors.begin(), options.interceptors.end(), [](const auto& one) { return !one; }))
+    return Error{ErrorCode::invalid_option, "BusOptions::interceptors holds a null one"};
   if (options.heartbeat < std::chrono::milliseconds{10} || options.heartbeat > std::chrono::seconds{60})
     return Error{ErrorCode::invalid_option, "BusOptions::heartbeat is 10 ms to 60 s"};
   return ok();

@@ -1,5 +1,7 @@
 #include "bus/client_core.hpp"
 
+#include <algorithm>
+
 #include <midplane/policy/in_turn.hpp>
 
 #include "bus/errand.hpp"
@@ -32,6 +34,8 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   if (timeout.count() <= 0) return Error{ErrorCode::invalid_option, "ClientOptions::timeout is above zero"};
   if (options.pending == 0 || options.pending > call::pending_max_limit)
     return Error{ErrorCode::invalid_option, "ClientOptions::pending is 1 to 65536"};
+  if (std::any_of(options.interceptors.begin(), options.interceptors.end(), [](const auto& one) { return !one; }))
+    return Error{ErrorCode::invalid_option, "ClientOptions::interceptors holds a null one"};
   auto route = core->services->open(service);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
@@ -69,7 +73,7 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
   const Duration timeout = options.timeout.value_or(core->timeout);
   Result<void> valid = core->refuses.load(std::memory_order_acquire) ? Result<void>{closed_handle()}
                                                                      : apply_headers(*envelope, options.headers);
-  if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "RequestOptions::timeout is above zero"};
+  if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "the deadline has passed already; RequestOptions::timeout is above zero"};
   if (!valid) {
     release(envelope);
     return PendingHandle{valid.error()};
@@ -85,7 +89,7 @@ Result<void> wait_server(ClientCore& core, Duration duration) {
   auto waited = route.condition.wait(*core.bus->executor, *core.bus->clock, duration,
                                      [&] { return route.has_server() || core.bus->refuses(); });
   if (waited && core.bus->refuses()) return closed_handle();
-  return waited;
+  return explain_wait(*core.bus, std::move(waited), "nobody has offered this service within the duration");
 }
 
 void when_server(ClientCore& core, Function<void(Result<void>)> fn) {

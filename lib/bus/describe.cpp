@@ -5,6 +5,7 @@
 
 #include "bus/client_core.hpp"
 #include "bus/description.hpp"
+#include "bus/errand.hpp"
 #include "schema/fingerprint.hpp"
 #include "schema/schema.hpp"
 #include "wire/frame.hpp"
@@ -119,7 +120,7 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
     return is_linked(*route, *balancer) || bus->refuses() || !bus->still_reaching();
   });
   if (bus->refuses()) return closed_handle();
-  if (!waited) return waited.error();
+  if (!waited) return explain_wait(*bus, waited, "no bus of this name was linked within the duration").error();
   if (!is_linked(*route, *balancer))
     return Error{ErrorCode::no_server, "no bus of this name is linked; Description::peers lists those that are"}.with(
         escape_token(peer.substr(0, name_bytes_max)));

@@ -8,6 +8,9 @@ namespace midplane::inline v0::detail {
 /// Runs `fn` on the bus's executor. `about` names it in reports.
 void post(BusCore& bus, const char* about, Function<void()> fn);
 
+/// Says of a wait that was over too soon what it waited for, and which peers are not up.
+Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text);
+
 /// Runs `fn` here; catches and reports what it throws.
 template <class F>
 void guarded(BusCore& bus, std::string_view about, F&& fn) noexcept {

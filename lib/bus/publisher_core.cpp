@@ -63,6 +63,7 @@ void PublisherCore::unlock() noexcept {
 
 Result<void> PublisherCore::prepare(wire::Envelope& envelope, std::string_view topic,
                                     const PublishOptions& options) noexcept {
+  if (options.ttl.count() < 0) return Error{ErrorCode::invalid_option, "PublishOptions::ttl is not negative; 0: never"};
   if (envelope.extra) {
     if (auto applied = apply_headers(envelope, options.headers); !applied) return applied;
     if (options.ttl.count() > 0) envelope.extra->deadline = bus->clock->now() + options.ttl;
@@ -254,8 +255,10 @@ Result<Published> publish_to(PublisherCore& core, std::string_view topic, const 
 Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
   route::TopicRoute* route = core.route();
   if (core.bus->refuses()) return closed_handle();
-  return route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
-                             [route, n] { return route->subscriptions() >= n; });
+  return explain_wait(*core.bus,
+                      route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
+                                          [route, n] { return route->subscriptions() >= n; }),
+                      "fewer subscriptions than that have come within the duration");
 }
 
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn) {

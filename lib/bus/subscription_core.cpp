@@ -12,6 +12,7 @@ Result<void> validate(const Queue& queue, const SubscribeOptions& options) {
     return Error{ErrorCode::invalid_option, "Queue::messages is 1 to 8388608"};
   if (queue.bytes == 0 || queue.bytes > mailbox::bound_bytes_max)
     return Error{ErrorCode::invalid_option, "Queue::bytes is 1 to 512 GiB"};
+  if (queue.overflow > last_overflow) return Error{ErrorCode::invalid_option, "Queue::overflow is one of Overflow"};
   if (queue.block_for.count() < 0) return Error{ErrorCode::invalid_option, "Queue::block_for is not negative"};
   if (options.concurrency == 0 || options.concurrency > 1024)
     return Error{ErrorCode::invalid_option, "SubscribeOptions::concurrency is 1 to 1024"};
@@ -154,7 +155,8 @@ SubscriptionHandle::~SubscriptionHandle() {
 
 Result<void> wait_confirmed(SubscriptionCore* core, Duration duration) {
   if (!core || core->bus->refuses()) return closed_handle();
-  return core->bus->far_side->wait_ready(core->id, duration);
+  return explain_wait(*core->bus, core->bus->far_side->wait_ready(core->id, duration),
+                      "not every peer has confirmed the subscription within the duration");
 }
 
 void when_confirmed(SubscriptionCore* core, Function<void(Result<void>)> fn) {

@@ -31,7 +31,7 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
   Call* call = correlator_->open(deadline, streaming);
   if (!call) {
     detail::release(request);
-    return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions.pending allows"};
+    return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions::pending allows"};
   }
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);
   if (correlator_->closed()) {  // closed since: its scan may have missed this one
@@ -87,7 +87,9 @@ Asker::Moved Asker::offer_to_one(Call& call, wire::Envelope* request,
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const Server& server = servers_[i];
     candidates_[i].tried = server.runner && server.runner->closing();
-    if (servers_.size() > 1 && server.runner) candidates_[i].waiting = server.runner->waiting();
+    // Each call that went to a far server holds it until it has ended; so does the list of servers.
+    if (servers_.size() > 1)
+      candidates_[i].waiting = server.runner ? server.runner->waiting() : static_cast<std::uint64_t>(server.far.use_count()) - 1;
   }
   while (true) {
     const std::size_t at = options_.balancer->pick(candidates_);
@@ -174,7 +176,12 @@ void Asker::renew() {
     gone.runner->close_lane(*gone.lane);
     gone.runner->unref();
   }
-  for (auto& sink : far) servers_.push_back({nullptr, nullptr, 0, std::move(sink)});
+  for (auto& sink : far) {
+    // Of the old ones the counts stay; a new one gets a count of this client's own beside the sink's.
+    const auto kept = std::find_if(old.begin(), old.end(), [&sink](const Server& s) { return s.far == sink; });
+    if (kept != old.end()) servers_.push_back(std::move(*kept));
+    else servers_.push_back({nullptr, nullptr, 0, {std::make_shared<std::shared_ptr<wire::Sink>>(sink), sink.get()}});
+  }
   candidates_.clear();
   for (const Server& server : servers_) candidates_.push_back({server.far ? server.far->peer() : std::string_view{}, 0, false});
 }

@@ -31,15 +31,16 @@ constexpr std::size_t threads_max = 1024;
 }  // namespace exec
 
 Result<std::shared_ptr<Executor>> pool_executor(PoolOptions options) {
+  if (options.wait > Wait::yield) return Error{ErrorCode::invalid_option, "PoolOptions::wait is one of Wait"};
   if (options.threads > exec::threads_max)
-    return Error{ErrorCode::invalid_option, "a pool has at most 1024 threads; give PoolOptions.threads fewer"};
+    return Error{ErrorCode::invalid_option, "PoolOptions::threads is 0 to 1024; 0: max(2, cores)"};
   try {
     auto crew = std::make_shared<exec::Crew>(std::move(options));
     auto pool = std::make_shared<exec::PoolExecutor>(crew);
     if (auto started = crew->start_threads(); !started) return started.error();
     return std::shared_ptr<Executor>{std::move(pool)};
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::no_memory, "no memory for a pool of this many threads; give PoolOptions.threads fewer"};
+    return Error{ErrorCode::no_memory, "no memory for a pool of this many threads; make PoolOptions::threads fewer"};
   }
 }
 

@@ -8,6 +8,7 @@
 #include <midplane/extend/event_sink.hpp>
 #include <midplane/extend/log_sink.hpp>
 #include <midplane/extend/random.hpp>
+#include <midplane/result.hpp>
 #include <midplane/testing/manual_clock.hpp>
 
 using namespace midplane;
@@ -18,6 +19,17 @@ TEST_CASE("the steady clock never goes backwards and does not let itself be move
   CHECK(clock->is_system());
   CHECK(!clock->advance_to(Instant::never()));
   CHECK(clock->now() >= before);
+}
+
+TEST_CASE("every error message begins with its code, and shows detail and app code behind the text") {
+  std::set<std::string_view> names;
+  for (int number = 1; number <= static_cast<int>(last_error_code); ++number) {
+    const auto code = static_cast<ErrorCode>(number);
+    CHECK(name_of(code) != "unknown");
+    CHECK(names.insert(name_of(code)).second);
+    CHECK(Error{code, "text"}.message() == std::string{name_of(code)} + ": text");
+  }
+  CHECK(Error{ErrorCode::app_error, "text"}.with("why").with_app_code(7).message() == "app_error: text [7] (why)");
 }
 
 TEST_CASE("a manual clock moves forwards only") {

@@ -97,6 +97,39 @@ EVERYWHERE("a reader that drops its stream early ends it: the server is told, an
   CHECK_FALSE(source.ended);
 }
 
+EVERYWHERE("send_each sends a stream at its reader's pace and finishes it; a reader that leaves ends it") {
+  const auto made = std::make_shared<std::atomic<int>>(0), ended = std::make_shared<std::atomic<int>>(0);
+  auto server = s.out().serve(echo, [=](Request<Bytes> q, StreamResponder<Bytes> a) {
+    q.on_cancel([=] { ++*ended; });
+    std::move(a).send_each([=]() -> std::optional<std::vector<std::byte>> {
+      const int next = *made;
+      if (next == 5000) return std::nullopt;
+      ++*made;
+      return bytes(std::to_string(next));
+    });
+  }).value();
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  {
+    auto stream = client.open(bytes("go"));
+    REQUIRE(s.wait_until([&] { return *made == window + 1; }));  // one waits for room
+    for (int read = 0; read < 5000; ++read) {
+      auto item = stream.next(30s);
+      REQUIRE(item);
+      REQUIRE(item->has_value());
+      REQUIRE(text(**item) == std::to_string(read));
+    }
+    auto end = stream.next(30s);
+    REQUIRE(end);
+    CHECK_FALSE(end->has_value());
+  }
+  CHECK(*ended == 0);
+  *made = 0;
+  { auto stream = client.open(bytes("go")); REQUIRE(stream.next(30s)); }
+  CHECK(s.wait_until([&] { return *ended == 1; }));
+  CHECK(*made <= 2 * window + 2);
+}
+
 EVERYWHERE("an error at the end of a stream comes behind its items") {
   Source source{s, 100, [](auto& a) { CHECK(a.fail(4, "broken")); }};
   auto client = s.in().client(echo, {.timeout = 10min}).value();

@@ -12,6 +12,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 class Clock {
  public:
   virtual ~Clock() = default;
+  /// Nanoseconds since this clock's own start.
   [[nodiscard]] virtual Instant now() const noexcept = 0;
   /// True when `now` is CLOCK_MONOTONIC: the kernel can then sleep until an instant. Executors look at any other
   /// clock again every millisecond while a timer waits.

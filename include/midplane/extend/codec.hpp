@@ -27,6 +27,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 
 /// Depth and number of tables that a verifier may visit, so that hostile bytes cost no more than honest ones.
 inline constexpr std::uint32_t payload_depth_max = 64;
+/// As `payload_depth_max`, for the number of tables.
 inline constexpr std::uint32_t payload_tables_max = 1'000'000;
 
 /// Pooled memory for one payload that is being built. A failure to get memory is remembered, not thrown: the publish
@@ -37,6 +38,7 @@ class PayloadWriter : public flatbuffers::Allocator {
   [[nodiscard]] std::uint8_t* allocate(std::size_t bytes) override = 0;
   /// What was written: a part of the block given last.
   virtual void seal(const std::uint8_t* first, std::size_t size) noexcept = 0;
+  /// Of a builder that has outgrown a block: the memory stays with the writer.
   virtual void deallocate(std::uint8_t* block, std::size_t bytes) override = 0;
   /// A first guess that costs no more than a smaller one.
   [[nodiscard]] virtual std::size_t room() const noexcept = 0;
@@ -63,18 +65,22 @@ void build_in_place(Writer& writer, Build&& build) {
 /// value; the latter is the fastest for tables that hold numbers only, which need no builder.
 template <detail::FlatTable T>
 struct Codec<T> {
+  /// What `Message<T>` reads through.
   using View = const T*;
 
+  /// Of the generated header.
   static const TypeInfo& info() noexcept {
     static_assert(HasSchema<T>, "run midplane-gen over the type's schema and include the header it writes");
     return SchemaOf<T>::info();
   }
+  /// From a callable that builds in place and returns the root.
   // Told which writer it is, a compiler can call it directly.
   template <std::derived_from<PayloadWriter> Writer, class Build>
     requires std::is_invocable_r_v<flatbuffers::Offset<T>, Build&, flatbuffers::FlatBufferBuilder&>
   static void encode(Writer& writer, Build&& build) {
     detail::build_in_place<T>(writer, build);
   }
+  /// From an object-API value.
   template <std::derived_from<PayloadWriter> Writer, class Value>
     requires std::is_same_v<std::remove_cvref_t<Value>, typename T::NativeTableType>
   static void encode(Writer& writer, Value&& value) {
@@ -86,22 +92,29 @@ struct Codec<T> {
       detail::build_in_place<T>(writer, [&](flatbuffers::FlatBufferBuilder& builder) { return T::Pack(builder, &value); });
     }
   }
+  /// Bounded by `payload_depth_max` and `payload_tables_max`.
   static bool verify(std::span<const std::byte> bytes) noexcept {
     flatbuffers::Verifier verifier{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
                                    payload_depth_max, payload_tables_max};
     return verifier.VerifyBuffer<T>(nullptr);
   }
+  /// The root table; the bytes were verified.
   static View view(std::span<const std::byte> bytes) noexcept { return flatbuffers::GetRoot<T>(bytes.data()); }
 };
 
+/// Raw bytes: nothing is encoded, everything is valid.
 template <>
 struct Codec<Bytes> {
+  /// The bytes themselves.
   using View = std::span<const std::byte>;
+  /// Without a name.
   static const TypeInfo& info() noexcept {
     static constexpr TypeInfo raw{};
     return raw;
   }
+  /// Always.
   static bool verify(std::span<const std::byte>) noexcept { return true; }
+  /// As they came.
   static View view(std::span<const std::byte> bytes) noexcept { return bytes; }
 };
 

@@ -9,6 +9,7 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// What an Event or a SubscriptionEvent tells. Closed set.
 enum class EventKind : std::uint8_t {
   peer_up,               ///< a link is up
   peer_lost,             ///< a link ended
@@ -21,21 +22,24 @@ enum class EventKind : std::uint8_t {
   drained,               ///< a drain has ended
   closed,                ///< the bus is closed
 };
+/// `peer_up`, as written above.
 [[nodiscard]] std::string_view name_of(EventKind kind) noexcept;
 
+/// One thing that happened; views end with the call.
 struct Event {
-  EventKind kind;
+  EventKind kind;  ///< what it was
   std::string_view name;    ///< topic, service or peer
-  std::string_view detail;
+  std::string_view detail;  ///< why, or between whom; may be empty
   std::uint64_t first = 0;  ///< gap: the first missing number
   std::uint64_t last = 0;   ///< gap: the last missing number
-  Instant at;
+  Instant at;  ///< of the bus's clock
 };
 
 /// Law: `event` may be called from any thread and must not block. Views end with the call.
 class EventSink {
  public:
   virtual ~EventSink() = default;
+  /// Any thread, also one that publishes; must not block.
   virtual void event(const Event& event) noexcept = 0;
 };
 

@@ -28,10 +28,11 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// Something to run soon. The executor links waiting works through `next`; nobody else touches it.
 class Work {
  public:
+  /// What is to be done, once for each submit.
   virtual void run() noexcept = 0;
   /// The executor has stopped and will never run it: the owner may let go of it. Called instead of `run`, once.
   virtual void dropped() noexcept {}
-  Work* next = nullptr;
+  Work* next = nullptr;  ///< of the executor
 
  protected:
   ~Work() = default;
@@ -41,24 +42,30 @@ class Work {
 /// while the timer is started. The links make a started timer part of a heap, so that starting one can not fail.
 class TimerWork {
  public:
+  /// Called at `due` or later.
   virtual void fire() noexcept = 0;
-  Instant due;
+  Instant due;  ///< when, by the executor's clock
   std::size_t position = npos;  ///< its place among all starts; `npos`: not started
-  TimerWork* child = nullptr;
-  TimerWork* previous = nullptr;
-  TimerWork* next = nullptr;
+  TimerWork* child = nullptr;  ///< of the executor
+  TimerWork* previous = nullptr;  ///< of the executor
+  TimerWork* next = nullptr;  ///< of the executor
+  /// Not started.
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
  protected:
   ~TimerWork() = default;
 };
 
+/// Runs works and timers; the law stands at the head of this file.
 class Executor {
  public:
   virtual ~Executor() = default;
 
+  /// Runs `work` soon; see the law.
   virtual void submit(Work& work) noexcept = 0;
+  /// Fires `timer` at its `due`; see the law.
   virtual void start(TimerWork& timer) noexcept = 0;
+  /// True: it will not fire. Never waits.
   virtual bool cancel(TimerWork& timer) noexcept = 0;
 
   /// True while the calling thread runs a work or a timer of this executor.

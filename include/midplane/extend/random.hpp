@@ -11,6 +11,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 class Random {
  public:
   virtual ~Random() = default;
+  /// 64 uniformly distributed bits. Any thread.
   [[nodiscard]] virtual std::uint64_t next() noexcept = 0;
 };
 

@@ -31,12 +31,13 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// Names one connection; never used again by the same transport.
 enum class ConnectionId : std::uint64_t {};
 
+/// What became of a frame; the law says what follows.
 enum class Sent : std::uint8_t { taken, full, gone };
 
 /// Bytes on their way in. `release` gives the memory back; until then `bytes` stay valid and unchanged.
 struct InboundFrame {
-  std::span<const std::byte> bytes;
-  Function<void()> release;
+  std::span<const std::byte> bytes;  ///< one frame, whole
+  Function<void()> release;          ///< called once, on any thread
   /// Another frame of this connection is given right behind this one, by the same thread: what both cause may leave
   /// together. Only while they are small; each frame waits for the last.
   bool more = false;
@@ -44,8 +45,8 @@ struct InboundFrame {
 
 /// A frame on its way out together with its memory, which is given back with `free_frame`.
 struct OutboundFrame {
-  std::byte* memory;
-  std::size_t size;
+  std::byte* memory;  ///< its first byte
+  std::size_t size;  ///< its bytes
 };
 /// Any thread; never blocks.
 void free_frame(std::byte* memory) noexcept;
@@ -55,8 +56,11 @@ class Inbound {
  public:
   /// `endpoint`: the address that was dialled, or the listening address that was reached.
   virtual void up(ConnectionId id, bool dialled, std::string_view endpoint) noexcept = 0;
+  /// One frame, in the order sent.
   virtual void frame(ConnectionId id, InboundFrame frame) noexcept = 0;
+  /// There is room again after a `full`.
   virtual void writable(ConnectionId id) noexcept = 0;
+  /// The connection is over; nothing of it follows.
   virtual void down(ConnectionId id, const Error& why) noexcept = 0;
   /// A dial that never came up.
   virtual void dial_failed(std::string_view endpoint, const Error& why) noexcept = 0;
@@ -67,11 +71,11 @@ class Inbound {
 
 /// What a transport may use of the bus. Everything outlives the transport's `stop`.
 struct TransportContext {
-  Inbound& inbound;
-  Clock& clock;
-  Random& random;
+  Inbound& inbound;  ///< whom to tell
+  Clock& clock;  ///< the bus's time
+  Random& random;  ///< the bus's randomness
   Executor& executor;  ///< driven (manual): work arrives through it and the transport starts no thread
-  std::size_t frame_bytes_max;
+  std::size_t frame_bytes_max;  ///< no frame is larger
 };
 
 /// What a transport has refused so far, for `stats`.
@@ -82,6 +86,7 @@ struct TransportCounts {
   std::uint64_t unheard = 0;            ///< accepted connections that ended before a message of theirs was read
 };
 
+/// Moves frames; the law stands at the head of this file.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -90,6 +95,7 @@ class Transport {
   virtual Result<void> start(TransportContext context) = 0;
   /// Addresses to listen at and to dial, as its options name them; the link dials, again and again, with back-off.
   [[nodiscard]] virtual std::span<const std::string> listen_endpoints() const noexcept = 0;
+  /// Where to dial, as its options name them.
   [[nodiscard]] virtual std::span<const std::string> dial_endpoints() const noexcept = 0;
 
   /// Returns the address as others can dial it (a port of 0 is replaced by the one chosen).
@@ -109,6 +115,7 @@ class Transport {
   virtual void disconnect(ConnectionId id) noexcept = 0;
   /// True when all that was taken has left for the system.
   [[nodiscard]] virtual bool flushed() const noexcept = 0;
+  /// Any thread.
   [[nodiscard]] virtual TransportCounts counts() const noexcept { return {}; }
   /// Ends everything; after it returned no call into Inbound happens any more. Idempotent. Not from within Inbound.
   virtual void stop() noexcept = 0;

@@ -8,6 +8,7 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+/// What a client has when its options name no balancer.
 [[nodiscard]] std::shared_ptr<Balancer> in_turn();
 
 }  // namespace v0

@@ -28,7 +28,7 @@ namespace testing {
 
 /// What one direction does to what travels along it. Chances are between 0 and 1, taken for each frame.
 struct Faults {
-  Duration delay_min{};
+  Duration delay_min{};  ///< at least so long on the way
   Duration delay_max{};          ///< drawn anew for each frame; within one connection the order stays
   double corrupt = 0;            ///< one byte is changed
   double duplicate = 0;          ///< arrives twice
@@ -38,15 +38,18 @@ struct Faults {
   std::size_t bytes_in_flight_max = 256 << 10;  ///< per connection; beyond it `send` answers full
 };
 
+/// Where a node listens and whom it dials.
 struct FaultyOptions {
-  std::vector<std::string> listen;  ///< any text is an endpoint; a node listens at it once
-  std::vector<std::string> peers;
+  std::vector<std::string> listen{};  ///< any text is an endpoint; a node listens at it once
+  std::vector<std::string> peers{};  ///< dialled, and again when lost
 };
 
 class FaultyWorld;
 
+/// The network: hands out transports and breaks what is between them.
 class FaultyNetwork {
  public:
+  /// The same seed, the same run.
   explicit FaultyNetwork(std::uint64_t seed);
   FaultyNetwork(FaultyNetwork&&) noexcept;
   FaultyNetwork& operator=(FaultyNetwork&&) noexcept;
@@ -57,12 +60,14 @@ class FaultyNetwork {
 
   /// For every direction that has none of its own.
   void faults(Faults faults);
+  /// For this direction.
   void faults(std::string_view from, std::string_view to, Faults faults);
 
   /// Nothing passes between the two and dials fail; nobody is told. Frames wait for `heal`.
   void cut(std::string_view a, std::string_view b);
   /// As `cut`, in one direction only.
   void cut_one_way(std::string_view from, std::string_view to);
+  /// Ends a cut, both ways; what waited goes on.
   void heal(std::string_view a, std::string_view b);
   /// `told` learns that its connections with `unaware` are down; `unaware` does not, and what it sends vanishes.
   void half_open(std::string_view told, std::string_view unaware);

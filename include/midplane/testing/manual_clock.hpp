@@ -13,6 +13,7 @@ namespace testing {
 /// ready the clock jumps to the next timer or to the call's own deadline. `poll` and `run_for` leave it alone.
 class ManualClock : public Clock {
  public:
+  /// Moves time on; nothing runs until the executor is driven.
   virtual void advance(Duration by) noexcept = 0;
 };
 
