@@ -15,7 +15,8 @@ function(midplane_schema)
     message(FATAL_ERROR "midplane_schema needs a TARGET and at least one schema in SCHEMAS")
   endif()
   if(NOT TARGET ${schema_TARGET})
-    message(FATAL_ERROR "midplane_schema: there is no target ${schema_TARGET}; call it after add_executable or add_library")
+    message(FATAL_ERROR
+      "midplane_schema: there is no target ${schema_TARGET}; call it after add_executable or add_library")
   endif()
 
   set(options "")
@@ -31,7 +32,8 @@ function(midplane_schema)
   foreach(schema IN LISTS schema_SCHEMAS)
     get_filename_component(schema "${schema}" ABSOLUTE)
     get_filename_component(stem "${schema}" NAME_WLE)
-    set(files "${out}/${stem}_generated.h" "${out}/${stem}.bfbs" "${out}/${stem}_midplane.hpp" "${out}/${stem}_midplane.cpp")
+    set(files "${out}/${stem}_generated.h" "${out}/${stem}.bfbs"
+      "${out}/${stem}_midplane.hpp" "${out}/${stem}_midplane.cpp")
     add_custom_command(OUTPUT ${files}
       COMMAND midplane::gen "${schema}" --out "${out}" --depfile "${out}/${stem}.d" ${options}
       DEPENDS "${schema}" midplane::gen

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Does this tree keep the ABI of the last release? Compares its shared libraries with those of the last tag, by abidiff.
+"""Does this tree keep the ABI of the last release? Compares its shared libraries with those of the last tag: abidiff.
 
 usage: check_abi.py BUILD [--tag TAG]
 
-The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A removed or changed public symbol, or
-a changed layout of a type of the public headers, is a break: it needs a new soname. What is new is no break. Ends with 0
-when nothing broke or the soname is new, 1 on a break, 77 when there is no tag to compare with.
+The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A removed or changed public symbol,
+or a changed layout of a type of the public headers, is a break: it needs a new soname. What is new is no break. Ends
+with 0 when nothing broke or the soname is new, 1 on a break, 77 when there is no tag to compare with.
 """
 import argparse
 import os
@@ -20,7 +20,8 @@ BROKEN, ERRORS = 4 | 8, 1 | 2  # bits of abidiff's exit code; without additions 
 
 
 def output_of(*command, cwd=ROOT):
-    return subprocess.run([str(word) for word in command], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def soname_of(library):
@@ -48,7 +49,8 @@ def verdict(old, new, old_headers, new_headers):
         return True, f"{after}: nothing broke"
     if before != after:
         return True, f"{before} became {after}: what broke may break\n{report}"
-    return False, f"{after}: broken without a new soname; raise `soversion` in lib/meson.build or take the change back\n{report}"
+    return False, (f"{after}: broken without a new soname; raise `soversion` in lib/meson.build or take the change back\n"
+                   f"{report}")
 
 
 def last_tag(tree=ROOT):
@@ -86,7 +88,8 @@ def main():
             if not before.exists():
                 print(f"{library}: not in {tag}")
                 continue
-            allowed, text = verdict(os.path.realpath(before), os.path.realpath(after), old / "include", ROOT / "include")
+            allowed, text = verdict(os.path.realpath(before), os.path.realpath(after), old / "include",
+                                    ROOT / "include")
             print(f"against {tag}: {text}")
             good &= allowed
     return 0 if good else 1

@@ -79,7 +79,8 @@ def tags(scratch):
 
 
 def against_the_last_tag():
-    done = subprocess.run([sys.executable, tree / "scripts" / "check_abi.py", build], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, tree / "scripts" / "check_abi.py", build], capture_output=True, text=True,
+                          check=False)
     if done.returncode == 77:
         return done.stdout.strip().removeprefix("skipped: ")
     if done.returncode != 0:
@@ -93,7 +94,8 @@ with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch_folder:
     WIDER = [("struct Options { int brightness = 1; };", "struct Options { int brightness = 1; int colour = 0; };")]
     CHANGED = [("void on();", "void on(int);"), ("void Lamp::on()", "void Lamp::on(int)")]
     INNER = [("int state = 0;", "int state = 0; int more = 0;")]
-    ADDED = [("  void on();\n", "  void on();\n  void off();\n"), ("void Lamp::on()", "void Lamp::off() {}\nvoid Lamp::on()")]
+    ADDED = [("  void on();\n", "  void on();\n  void off();\n"),
+             ("void Lamp::on()", "void Lamp::off() {}\nvoid Lamp::on()")]
     prove([
         ("the same library breaks nothing", lambda: lamps.compare("same", [], True, "nothing broke")),
         ("a removed public symbol is a break", lambda: lamps.compare("gone", GONE, False, "watts")),
@@ -101,7 +103,8 @@ with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch_folder:
         ("a struct of the public header that grows is a break", lambda: lamps.compare("wider", WIDER, False, "colour")),
         ("a new symbol breaks nothing", lambda: lamps.compare("added", ADDED, True, "nothing broke")),
         ("a class behind a pointer may change", lambda: lamps.compare("inner", INNER, True, "nothing broke")),
-        ("a break with a new soname is allowed", lambda: lamps.compare("next", GONE, True, "became liblamp.so.2", "liblamp.so.2")),
+        ("a break with a new soname is allowed",
+         lambda: lamps.compare("next", GONE, True, "became liblamp.so.2", "liblamp.so.2")),
         ("the last release is the newest tag v* before this commit", lambda: tags(scratch_folder)),
         ("the libraries keep the ABI of the last release", against_the_last_tag),
     ])

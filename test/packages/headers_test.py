@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""Compiles each installed public header on its own, with nothing of the source tree in reach. usage: headers_test.py BUILD"""
+"""Compiles each installed public header on its own, with nothing of the source tree in reach.
+
+usage: headers_test.py BUILD
+"""
 import concurrent.futures
 import os
 import shutil
@@ -16,8 +19,8 @@ def alone(copy, command, header):
     """Twice in one unit, so that a header without #pragma once is seen too."""
     flags = run("pkg-config", "--cflags", "midplane", env=copy.pkgconfig).split()
     unit = f"#include <{header}>\n#include <{header}>\n"
-    done = subprocess.run([*command, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *flags, "-x", "c++", "-"],
-                          input=unit, capture_output=True, text=True, check=False)
+    options = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *flags, "-x", "c++", "-"]
+    done = subprocess.run([*command, *options], input=unit, capture_output=True, text=True, check=False)
     return f"{header}:\n{done.stderr[:2000]}" if done.returncode else None
 
 
@@ -41,6 +44,6 @@ def broken_is_seen(copy):
 
 
 with installed(sys.argv[1]) as (the_copy, _):
-    prove([(f"each installed header compiles on its own: {name}", lambda command=command: every_header(the_copy, command))
-           for name, command in COMPILERS.items()] +
+    prove([(f"each installed header compiles on its own: {name}",
+            lambda command=command: every_header(the_copy, command)) for name, command in COMPILERS.items()] +
           [("a header that lacks an include is seen", lambda: broken_is_seen(the_copy))])

@@ -15,11 +15,13 @@ class Failed(Exception):
 
 
 def run(*command, cwd=None, env=None, expected=0, timeout=900):
-    """Standard output; a command that ends otherwise than expected says all it said. `expected` None: with any failure."""
+    """Standard output; a command that ends otherwise than expected says all it said. `expected` None: any failure, and
+    both outputs."""
     done = subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})}, timeout=timeout,
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != expected if expected is not None else done.returncode == 0:
-        raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+        raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}\n"
+                     f"{done.stdout[-4000:]}{done.stderr[-4000:]}")
     return done.stdout if expected is not None else done.stdout + done.stderr
 
 

@@ -49,9 +49,10 @@ def pkg_config(copy, scratch):
 
     return [("pkg-config: without exceptions and run-time types, shared, it prints what is expected", shared),
             ("pkg-config: linked statically it prints the same and needs no library", static),
-            ("nothing installed names the place where it was first, the build or the source tree", lambda: places(copy)),
+            ("nothing installed names the place where it was first, the build or the sources", lambda: places(copy)),
             ("pkg-config, CMake and the headers give one version", lambda: versions(copy)),
             ("what public headers include is free of ZeroMQ, Boost and wire code", lambda: engines(copy, scratch)),
+            ("the shared libraries show names of midplane only, and none of its rooms", lambda: symbols(copy)),
             ("an installed program finds its library by the system's means only", lambda: run_paths(copy))]
 
 
@@ -60,7 +61,8 @@ def places(copy):
     texts = [path for path in copy.prefix.rglob("*")
              if path.is_file() and path.suffix in (".pc", ".cmake", ".hpp", ".h", ".fbs")]
     require(len(texts) > 40, f"only {len(texts)} files were looked at")
-    bad = [f"{path.relative_to(copy.prefix)}: {name.decode()}" for path in texts for name in names if name in path.read_bytes()]
+    bad = [f"{path.relative_to(copy.prefix)}: {name.decode()}"
+           for path in texts for name in names if name in path.read_bytes()]
     require(not bad, "\n".join(bad))
 
 
@@ -87,6 +89,23 @@ def engines(copy, scratch):
            if path.endswith("_generated.h") or path.startswith(str(tree))
            or not path.startswith(ours) and re.search(r"zmq|/boost/", path)]
     require(not bad, "\n".join(bad))
+
+
+def symbols(copy):
+    sys.path.insert(0, str(tree / "bench"))
+    sys.dont_write_bytecode = True
+    import library_size
+    # Named by the public headers, but only to point at them.
+    inner = re.compile(r"(Bus|Publisher|Subscription|Client|Server|Timer)Core(::|$)|"
+                       r"v0::(wire|exec|mailbox|route|call|link|schema)::")
+    for name in library_size.LIBRARIES if copy.has_zmq() else library_size.LIBRARIES[:1]:
+        every = library_size.public_symbols(copy.lib / name)
+        require(len(every) > 5, f"{name} shows {len(every)} symbols")
+        foreign = [symbol for symbol in every if not library_size.OURS.match(symbol)]
+        require(not foreign, f"{name} shows\n" + run("c++filt", *foreign[:50]))
+        ours = run("c++filt", *every).splitlines()
+        rooms = [symbol for symbol in ours if inner.search(symbol.split("(", 1)[0])]
+        require(not rooms, f"{name} shows\n" + "\n".join(rooms[:50]))
 
 
 def run_paths(copy):
@@ -123,7 +142,8 @@ def cmake(copy, scratch):
         lists = scratch / "refused"
         shutil.rmtree(lists, ignore_errors=True)
         lists.mkdir()
-        (lists / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.20)\nproject(x LANGUAGES CXX)\n{call}\n")
+        start = "cmake_minimum_required(VERSION 3.20)\nproject(x LANGUAGES CXX)\n"
+        (lists / "CMakeLists.txt").write_text(f"{start}{call}\n")
         said = run("cmake", "-S", lists, "-B", lists / "b", f"-DCMAKE_PREFIX_PATH={copy.prefix}", expected=None)
         require(word in said, said)
 
@@ -131,7 +151,7 @@ def cmake(copy, scratch):
         refused("find_package(midplane 0.0 CONFIG REQUIRED)", "0.0")
         refused("find_package(midplane 0.9 CONFIG REQUIRED)", "0.9")
         refused("find_package(midplane CONFIG REQUIRED COMPONENTS pigeons)", "without its component pigeons")
-        refused("find_package(midplane CONFIG REQUIRED)\nmidplane_schema(TARGET x SCHEMAS y.fbs)", "there is no target x")
+        refused("find_package(midplane CONFIG REQUIRED)\nmidplane_schema(TARGET x SCHEMAS y.fbs)", "no target x")
 
     return [("CMake: over ZeroMQ, shared, it prints what is expected", shared),
             ("CMake: linked to the static libraries it prints the same", static),
@@ -202,4 +222,5 @@ if consumer == "meson_subproject":  # nothing is installed for it
         prove(meson_subproject(None, pathlib.Path(scratch_folder)))
 else:
     with installed(build) as (the_copy, scratch_folder):
-        prove({"pkg_config": pkg_config, "cmake": cmake, "meson_dependency": meson_dependency}[consumer](the_copy, scratch_folder))
+        claims = {"pkg_config": pkg_config, "cmake": cmake, "meson_dependency": meson_dependency}[consumer]
+        prove(claims(the_copy, scratch_folder))

@@ -12,7 +12,9 @@ int main() {
   auto bus = midplane::Bus::open({.executor = loop, .clock = clock});
   auto scans = bus->publisher(parcels::tracking::scans);
   int seen = 0;
-  auto subscription = bus->subscribe(parcels::tracking::scans, [&](const midplane::Message<parcels::Scan>&) { ++seen; });
+  auto subscription = bus->subscribe(parcels::tracking::scans, [&](const midplane::Message<parcels::Scan>&) {
+    ++seen;
+  });
   auto every_minute = bus->every(std::chrono::minutes{1}, [&] {
     (void)scans->publish([](flatbuffers::FlatBufferBuilder& b) { return parcels::CreateScanDirect(b, 1, "south"); });
   });

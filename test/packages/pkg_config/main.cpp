@@ -33,7 +33,9 @@ int main() {
     std::printf("%s: %.1f degrees\n", (*message)->sensor()->c_str(), (*message)->celsius());
   }
 
-  auto server = bus->serve(station::station::last, [](const midplane::Request<station::Question>&) { return reading(21.0); });
+  auto server = bus->serve(station::station::last, [](const midplane::Request<station::Question>&) {
+    return reading(21.0);
+  });
   auto client = bus->client(station::station::last);
   if (!server || !client) return failed(server ? client.error() : server.error());
   auto answer = client->request([](flatbuffers::FlatBufferBuilder& b) {
