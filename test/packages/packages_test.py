@@ -82,7 +82,8 @@ def engines(copy, scratch):
     unit = scratch / "all_headers.cpp"
     unit.write_text("".join(f"#include <{header}>\n" for header in headers))
     flags = run("pkg-config", "--cflags", "midplane", env=copy.pkgconfig).split()
-    opened = run("g++", "-std=c++20", "-M", *flags, unit).replace("\\\n", " ").split()
+    words = run("g++", "-std=c++20", "-M", *flags, unit).replace("\\\n", " ").split()
+    opened = [word for word in words if not word.endswith(":")]  # without the rule's target
     require(sum("/midplane/" in path for path in opened) >= len(headers), "the headers were not opened")
     ours = str(copy.include.resolve() / "midplane")
     bad = [path for path in map(str, (pathlib.Path(path).resolve() for path in opened))
