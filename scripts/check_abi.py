@@ -8,6 +8,7 @@ or a changed layout of a type of the public headers, is a break: it needs a new 
 with 0 when nothing broke or the soname is new, 1 on a break, 77 when there is no tag to compare with.
 """
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -20,8 +21,10 @@ BROKEN, ERRORS = 4 | 8, 1 | 2  # bits of abidiff's exit code; without additions 
 
 
 def output_of(*command, cwd=ROOT):
-    words = [str(word) for word in command]
-    return subprocess.run(words, cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done.stdout.strip()
 
 
 def soname_of(library):
@@ -67,7 +70,9 @@ def build_of(tag, scratch):
     archive = subprocess.run(["git", "-C", str(ROOT), "archive", tag], check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)
     output_of("meson", "setup", "build", "-Dtests=false", "-Dexamples=false", "-Dbench=false", cwd=tree)
-    output_of("ninja", "-C", "build", cwd=tree)
+    targets = json.loads(output_of("meson", "introspect", "--targets", "build", cwd=tree))
+    shared = [name for target in targets if target["type"] == "shared library" for name in target["filename"]]
+    output_of("ninja", "-C", "build", *(os.path.relpath(name, tree / "build") for name in shared), cwd=tree)
     return tree
 
 
