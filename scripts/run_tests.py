@@ -5,7 +5,8 @@ A doctest program counts by TEST_CASE, a test with `protocol: 'tap'` by its line
 77: skipped). Which tests there are, their time limits and suites comes from `meson introspect --tests`. The last line
 printed is `N passed, N failed`, with `, N skipped` when something was.
 
-Suites with a meaning here: `soak` and `soak_tcp` run only when asked for; `--without` and `--only` name others.
+Suites with a meaning here: `soak`, `soak_tcp` and `every_package` run only when asked for; `--without` and `--only`
+name others. What was skipped is printed with its reason.
 A test that is not `is_parallel` runs alone, after the others.
 """
 import argparse
@@ -38,6 +39,7 @@ class Outcome:
     code: int = 0
     timed_out: bool = False
     complaints: list = field(default_factory=list)
+    skips: list = field(default_factory=list)
     output: str = ""
 
 
@@ -135,6 +137,7 @@ def read_tap(outcome):
         match = re.match(r"(not )?ok\b[ \d]*-? ?(.*)", line)
         if match and re.search(r"# *skip", match[2], re.I):
             outcome.skipped += 1
+            outcome.skips.append(match[2])
         elif match and match[1]:
             outcome.failed += 1
             outcome.complaints.append(match[2])
@@ -236,6 +239,8 @@ def show(outcome, logs):
                                             ((outcome.failed, "failed"), (outcome.skipped, "skipped")) if n]
     verdict = "FAIL" if outcome.failed else "  ok"
     print(f"{verdict} {outcome.seconds:6.1f} s  {outcome.name}: {', '.join(counts)}", flush=True)
+    for text in outcome.skips:
+        print(f"  skipped: {text}")
     with open(os.path.join(logs, re.sub(r"[^\w.-]+", "_", outcome.name) + ".txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(outcome.complaints + [outcome.output]))
     if outcome.failed:
@@ -253,7 +258,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--timeout-multiplier", type=float, default=1.0, help="0: no limit")
     parser.add_argument("--only", metavar="SUITE", help="run only this suite")
-    parser.add_argument("--without", metavar="SUITE", action="append", default=["soak", "soak_tcp"])
+    parser.add_argument("--without", metavar="SUITE", action="append", default=["soak", "soak_tcp", "every_package"])
     parser.add_argument("--live", action="store_true", help="show output while it comes")
     parser.add_argument("--mutants", metavar="KIND", action="append", default=[],
                         help="also run the seeded defects of this kind")

@@ -42,7 +42,7 @@ class Part {
   virtual void describe(Description&) const {}
 };
 
-class BusCore : public std::enable_shared_from_this<BusCore> {
+class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   static Result<std::shared_ptr<BusCore>> make(BusOptions options);
   ~BusCore();

@@ -7,7 +7,7 @@
 
 namespace midplane::inline v0::detail {
 
-class ClientCore final : public Part {
+class [[gnu::visibility("hidden")]] ClientCore final : public Part {
  public:
   ClientCore(std::shared_ptr<BusCore> owner, wire::Depot* depot, Duration default_timeout, call::AskerOptions options)
       : sender{*owner->memory, depot, false, owner->limits.message_bytes_max},

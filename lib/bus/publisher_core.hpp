@@ -9,7 +9,7 @@
 
 namespace midplane::inline v0::detail {
 
-class PublisherCore final : public Part {
+class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
  public:
   /// Without a route it names the topic per call.
   PublisherCore(std::shared_ptr<BusCore> bus, std::shared_ptr<route::TopicRoute> route, const TypeInfo& type,

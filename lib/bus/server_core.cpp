@@ -8,7 +8,7 @@
 namespace midplane::inline v0::detail {
 
 /// The inside of a Server.
-class ServerCore final : public Part {
+class [[gnu::visibility("hidden")]] ServerCore final : public Part {
  public:
   ServerCore(std::shared_ptr<BusCore> owner, std::shared_ptr<call::ServiceRoute> served, wire::Depot* depot)
       : sender{*owner->memory, depot, false, owner->limits.message_bytes_max},

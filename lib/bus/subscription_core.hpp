@@ -7,7 +7,7 @@
 
 namespace midplane::inline v0::detail {
 
-class SubscriptionCore final : public Part {
+class [[gnu::visibility("hidden")]] SubscriptionCore final : public Part {
  public:
   SubscriptionCore(std::shared_ptr<BusCore> owner, std::uint32_t given) : bus{std::move(owner)}, id{given} {}
   ~SubscriptionCore() override;

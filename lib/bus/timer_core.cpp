@@ -4,7 +4,9 @@
 namespace midplane::inline v0::detail {
 
 /// A timer of the user's. The executor holds it alive while it is started.
-class TimerCore final : public Part, public std::enable_shared_from_this<TimerCore>, private TimerWork {
+class [[gnu::visibility("hidden")]] TimerCore final : public Part,
+                                                      public std::enable_shared_from_this<TimerCore>,
+                                                      private TimerWork {
  public:
   TimerCore(std::shared_ptr<BusCore> owner, Duration period, bool repeat, Function<void()> fn)
       : bus_{std::move(owner)}, period_{period}, repeat_{repeat}, fn_{std::move(fn)} {}

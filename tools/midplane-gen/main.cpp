@@ -8,6 +8,7 @@
 
 #include "check.hpp"
 #include "generate.hpp"
+#include "markers.hpp"
 #include "stop.hpp"
 
 namespace {
@@ -15,13 +16,14 @@ namespace {
 using midplane::gen::Exit;
 
 constexpr const char* examples = R"(Examples:
-  midplane-gen market.fbs --out build -I /usr/include/midplane
+  midplane-gen market.fbs --out build
       writes market_generated.h, market.bfbs, market_midplane.hpp and market_midplane.cpp into build
   midplane-gen market.bfbs --out build
       writes only the last two; market_generated.h is yours (flatc --cpp --no-includes --gen-object-api)
-  midplane-gen --check released/market.bfbs market.fbs -I /usr/include/midplane
+  midplane-gen --check released/market.bfbs market.fbs
       prints each change that programs of the released schema can not read
 
+midplane.fbs is found beside an installed midplane-gen, in ../include/midplane; otherwise name its folder with -I.
 Exit codes: 0 done or compatible, 2 wrong usage, 3 input unreadable or invalid, 4 cannot write or flatc failed,
 5 incompatible)";
 
@@ -72,6 +74,7 @@ int main(int argc, char** argv) {
     comparison.before = pair[0];
     comparison.after = pair[1];
   }
+  if (auto folder = midplane::gen::installed_markers()) flatc.include_folders.push_back(folder->string());  // the last
   try {
     return static_cast<int>(run(task, comparison, flatc, check->count() != 0));
   } catch (const midplane::gen::Stop& stop) {

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Does this tree keep the ABI of the last release? Compares its shared libraries with those of the last tag: abidiff.
+
+usage: check_abi.py BUILD [--tag TAG]
+
+The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A removed or changed public symbol,
+or a changed layout of a type of the public headers, is a break: it needs a new soname. What is new is no break. Ends
+with 0 when nothing broke or the soname is new, 1 on a break, 77 when there is no tag to compare with.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIBRARIES = ["libmidplane.so", "libmidplane-zmq.so"]
+BROKEN, ERRORS = 4 | 8, 1 | 2  # bits of abidiff's exit code; without additions a change of any kind is one of these
+
+
+def output_of(*command, cwd=ROOT):
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done.stdout.strip()
+
+
+def soname_of(library):
+    for line in output_of("readelf", "-dW", library).splitlines():
+        if "(SONAME)" in line:
+            return line.split("[", 1)[1].rstrip("]")
+    return ""
+
+
+def differences(old, new, old_headers, new_headers):
+    """(broken, what abidiff says). Types that the public headers do not define are nobody's business."""
+    done = subprocess.run(["abidiff", "--no-added-syms", "--drop-private-types", "--headers-dir1", str(old_headers),
+                           "--headers-dir2", str(new_headers), str(old), str(new)],
+                          capture_output=True, text=True, check=False)
+    if done.returncode & ERRORS:
+        raise RuntimeError(f"abidiff ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return bool(done.returncode & BROKEN), done.stdout
+
+
+def verdict(old, new, old_headers, new_headers):
+    """(allowed, a line or more that say why)."""
+    before, after = soname_of(old), soname_of(new)
+    broken, report = differences(old, new, old_headers, new_headers)
+    if not broken:
+        return True, f"{after}: nothing broke"
+    if before != after:
+        return True, f"{before} became {after}: what broke may break\n{report}"
+    return False, (f"{after}: broken without a new soname; raise `soversion` in lib/meson.build or take the change back\n"
+                   f"{report}")
+
+
+def last_tag(tree=ROOT):
+    """None when there is none."""
+    inside = subprocess.run(["git", "-C", str(tree), "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*", "HEAD^"],
+                            capture_output=True, text=True, check=False)
+    return inside.stdout.strip() if inside.returncode == 0 else None
+
+
+def build_of(tag, scratch):
+    """The libraries and headers of a tag, built from its own files."""
+    tree = pathlib.Path(scratch) / "tree"
+    tree.mkdir()
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", tag], check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)
+    output_of("meson", "setup", "build", "-Dtests=false", "-Dexamples=false", "-Dbench=false", cwd=tree)
+    targets = json.loads(output_of("meson", "introspect", "--targets", "build", cwd=tree))
+    shared = [name for target in targets if target["type"] == "shared library" for name in target["filename"]]
+    output_of("ninja", "-C", "build", *(os.path.relpath(name, tree / "build") for name in shared), cwd=tree)
+    return tree
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--tag")
+    arguments = parser.parse_args()
+    tag = arguments.tag or last_tag()
+    if not tag:
+        print("skipped: there is no release to compare with (no tag v*)")
+        return 77
+    good = True
+    with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch:
+        old = build_of(tag, scratch)
+        for library in LIBRARIES:
+            before, after = old / "build" / "lib" / library, arguments.build / "lib" / library
+            if not before.exists():
+                print(f"{library}: not in {tag}")
+                continue
+            allowed, text = verdict(os.path.realpath(before), os.path.realpath(after), old / "include",
+                                    ROOT / "include")
+            print(f"against {tag}: {text}")
+            good &= allowed
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
