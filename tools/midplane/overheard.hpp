@@ -1,0 +1,48 @@
+#pragma once
+/// ZeroMQ's transport, overheard: why an address can not be reached is known to the transport only.
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <midplane/extend/event_sink.hpp>
+#include <midplane/extend/transport.hpp>
+
+namespace midplane::tool {
+
+/// What was heard of each address, and a bell that rings with every news.
+class Hearsay final : public EventSink {
+ public:
+  void event(const Event& event) noexcept override;
+  void failed(std::string_view endpoint, const Error& why) noexcept;
+  /// Why the address was not reached the last time; empty: nothing was heard.
+  [[nodiscard]] std::string about(const std::string& endpoint) const;
+  /// Until `done()`, asked again at each news. False: it took longer.
+  template <class Done>
+  bool wait(Duration duration, Done&& done) {
+    const auto until = std::chrono::steady_clock::now() + duration;
+    while (true) {
+      std::uint64_t seen = 0;
+      {
+        const std::lock_guard lock{mutex_};
+        seen = news_;
+      }
+      if (done()) return true;
+      std::unique_lock lock{mutex_};
+      if (!rings_.wait_until(lock, until, [&] { return news_ != seen; })) return false;
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable rings_;
+  std::uint64_t news_ = 0;
+  std::map<std::string, std::string, std::less<>> why_;
+};
+
+/// The same transport, telling `hearsay` of each dial that fails and each connection that ends.
+[[nodiscard]] std::unique_ptr<Transport> overheard(std::unique_ptr<Transport> transport, std::shared_ptr<Hearsay> hearsay);
+
+}  // namespace midplane::tool
