@@ -36,6 +36,7 @@ def free_port(taken):
 
 
 def masked(text):
+    text = re.sub(r"^  [0-9a-f]{4}  ([0-9a-f]{2} )+.*$", "BYTES", text, flags=re.M)
     text = re.sub(r"\b[0-9a-f]{16,32}\b", "HASH", text)
     text = re.sub(r"(?<![\w.])-?\d+(\.\d+)?(e[+-]?\d+)?( (us|ms|ns|s|B|KiB|MiB)\b)?", "N", text)
     text = re.sub(r"#+", "", text)

@@ -38,7 +38,9 @@ class JsonTree {
   /// A string with its escapes read.
   [[nodiscard]] std::string text(const Node& node) const;
   /// `line 1, column 12`.
-  [[nodiscard]] std::string place(const Node& node) const { return place(node.at); }
+  [[nodiscard]] std::string place(const Node& node) const {
+    return place(node.kind == Kind::string ? node.at - std::size_t{1} : node.at);
+  }
 
  private:
   friend class JsonParser;

@@ -184,11 +184,11 @@ def req(at):
     got = run("req", "host.db1.log", '{"last":3}', "--peer", at)
     check(got.code == 0 and [json.loads(line)["number"] for line in got.out.splitlines()][1:] != [] and len(got.out.splitlines()) == 3,
           "req prints each reply of a stream", got)
-    got = run("req", "host.db1.log", '{"last":1,"follow":true}', "--count", "5", "--peer", at, "--for", "20s")
+    got = run("req", "host.db1.log", '{"last":5,"follow":true}', "--count", "5", "--peer", at, "--for", "20s")
     check(got.code == 0 and len(got.out.splitlines()) == 5, "req ends a stream after --count replies", got)
     got = run("req", "host.db1.log", '{"last":1,"follow":true}', "--for", "600ms", "--peer", at)
     check(got.code == 0 and got.out.splitlines(), "req ends a stream after --for", got)
-    refused("req prints the service's own error with its code", 1, ("req", "host.db1.process", '{"pid":-7}', "--peer", at), "app_error", "own code 1")
+    refused("req prints the service's own error with its code", 1, ("req", "host.db1.process", '{"pid":-7}', "--peer", at), "app_error", "[1]", "pid -7")
     got = run("req", "host.db1.process", '{"pid":-7}', "--json", "--peer", at)
     check(got.code == 1 and got.objects[0]["error"]["code"] == "app_error" and got.objects[0]["error"]["app_code"] == 1,
           "req --json has the error as an object", got)

@@ -134,7 +134,13 @@ class Pub {
 
   Exit summary(const std::string& type) {
     static_cast<void>(session_->bus().drain(session_->timeout()));
-    const Left left = left_of(session_->bus(), options_.topic);
+    // The counters follow what has left by a moment.
+    Left left;
+    const auto until = std::chrono::steady_clock::now() + session_->timeout();
+    do left = left_of(session_->bus(), options_.topic);
+    while (left.delivered + left.dropped < sum_.sinks && !bell_.wait(std::chrono::milliseconds{5}, [&] {
+      return std::chrono::steady_clock::now() >= until;
+    }));
     const std::uint64_t lost = std::max<std::uint64_t>(left.dropped, sum_.dropped);
     if (options_.where.json) {
       JsonLine line;

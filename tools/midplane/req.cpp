@@ -55,6 +55,8 @@ class Req {
         std::cout.flush();
         continue;
       }
+      // After the one reply of a service that does not stream there is nothing left to read.
+      if (!reply && replies_ > 0 && reply.error().code() == ErrorCode::closed) break;
       if (!reply) return failed(reply.error(), lasts);
       if (!*reply) break;
       show(**reply);
@@ -126,7 +128,6 @@ class Req {
                                          .text("detail", detail).str());
     }
     std::string text = options_.service + (replies_ > 0 ? " ended its stream: " : " answers: ") + error.message();
-    if (error.code() == ErrorCode::app_error) text += ", its own code " + std::to_string(error.app_code());
     if (error.code() == ErrorCode::timed_out) text += replies_ > 0 ? "; --for lets a stream last longer" : "; --timeout lets it take longer";
     text += error.fate() == Fate::not_started ? "; it was not carried out" : error.fate() == Fate::failed ? "" : "; it may have been carried out";
     note(text);

@@ -68,8 +68,9 @@ std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
   auto attached = session->bus_.attach(overheard(
       zmq::transport({.listen = where.listen, .peers = where.peers, .insecure = where.insecure, .dial_timeout = dial}), hearsay));
   if (!attached) {
-    const bool address = attached.error().code() == ErrorCode::invalid_endpoint;
-    stop(address ? Exit::usage : Exit::trouble, attached.error().message());
+    const ErrorCode code = attached.error().code();
+    if (code == ErrorCode::denied) stop(Exit::usage, attached.error().message() + "; --insecure allows it here");
+    stop(code == ErrorCode::invalid_endpoint ? Exit::usage : Exit::trouble, attached.error().message());
   }
   if (session->listens_) note("listening at " + joined(session->bus_.listening()));
 
