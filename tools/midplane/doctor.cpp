@@ -222,14 +222,17 @@ class Doctor {
     say(bus.name + " memory", full ? wrong : fine, bytes_text(static_cast<double>(used)) + " of " + bytes_text(static_cast<double>(most)) + " for payloads",
         full ? "publishing will answer no_memory: a consumer keeps messages, or queues are larger than Limits::payload_memory_bytes_max" : "");
     if (const auto lost = counter(bus, "link_lost"); lost > 0)
-      say(bus.name + " links", look, plural(lost, "link") + " ended since it began", "peers were restarted, or a side was silent for three heartbeats");
+      say(bus.name + " links", fine, plural(lost, "link") + " ended since it began");  // those of programs like this one, too
     if (const auto broken = counter(bus, "link_frames_broken"); broken > 0)
       say(bus.name + " frames", wrong, plural(broken, "broken frame"), "something that is no Midplane bus, or a damaged line, sent it bytes");
     if (const auto thrown = counter(bus, "handler_exceptions"); thrown > 0)
       say(bus.name + " handlers", look, plural(thrown, "exception") + " left a handler", "each is in its log as bus.handler_failed");
     for (const SubscriptionDescription& one : bus.subscriptions) look_at(bus, "subscription " + one.pattern, one.counts, one.queue_messages_max);
     for (const ServiceDescription& one : bus.services) look_at(bus, "service " + one.name, one.counts, 0);
-    for (const LinkDescription& one : bus.links) look_at(bus, one.name + " to " + one.peer, one.counts, 0);
+    for (const LinkDescription& one : bus.links) {
+      // What was on its way to a program like this one when it ended is nobody's loss.
+      if (!one.peer.starts_with("midplane-")) look_at(bus, one.name + " to " + one.peer, one.counts, 0);
+    }
   }
 
   static std::string cause_of(std::string_view reason) {
@@ -245,10 +248,11 @@ class Doctor {
   void look_at(const Description& bus, const std::string& what, const CountsDescription& counts, std::uint64_t queue_max) {
     for (const CounterDescription& drop : counts.dropped) {
       if (drop.name == "conflated" || drop.name == "unsubscribed" || drop.name == "closed") continue;  // as it was asked for
-      say(bus.name, look, what + " lost " + std::to_string(drop.value) + " of " + std::to_string(counts.offered) + ": " + drop.name, cause_of(drop.name));
+      say(bus.name + " losses", look, what + " lost " + std::to_string(drop.value) + " of " + std::to_string(counts.offered) + ": " + drop.name,
+          cause_of(drop.name));
     }
     if (queue_max > 0 && counts.waiting * 2 > queue_max)
-      say(bus.name, look, what + " has " + std::to_string(counts.waiting) + " of " + std::to_string(queue_max) + " waiting",
+      say(bus.name + " queues", look, what + " has " + std::to_string(counts.waiting) + " of " + std::to_string(queue_max) + " waiting",
           "its handler does not keep up and will lose soon");
   }
 
