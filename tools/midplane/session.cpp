@@ -100,7 +100,9 @@ void Session::say_waiting(const std::string& for_what) { note("waiting for " + f
 std::vector<Peer> Session::peers() const {
   std::vector<Peer> up;
   for (const PeerDescription& peer : describe(bus_).peers) {
-    if (peer.state == "up") up.push_back({peer.name, peer.endpoint});
+    // A bus that was named by two addresses is linked over one of them and told for both.
+    const bool known = std::any_of(up.begin(), up.end(), [&](const Peer& other) { return other.incarnation == peer.incarnation; });
+    if (peer.state == "up" && !known) up.push_back({peer.name, peer.endpoint, peer.incarnation});
   }
   std::stable_sort(up.begin(), up.end(), [](const Peer& a, const Peer& b) { return a.name < b.name; });
   return up;
@@ -129,7 +131,14 @@ bool Session::is_settled() const {
 
 std::vector<Description> Session::ask_all() {
   std::vector<Description> told;
+  std::string last;
   for (const Peer& peer : peers()) {
+    // The library asks by name.
+    if (peer.name == last) {
+      note("another bus at " + peer.endpoint + " is named " + peer.name + ", too, and is not asked: give each bus its own name");
+      continue;
+    }
+    last = peer.name;
     auto description = patiently(timeout_, peer.name + " to describe itself",
                                  [&](Duration duration) { return describe(bus_, peer.name, duration); });
     if (description) told.push_back(std::move(*description));

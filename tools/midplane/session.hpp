@@ -34,6 +34,7 @@ void complete(Where& where);
 struct Peer {
   std::string name;
   std::string endpoint;
+  std::string incarnation;
 };
 
 class Session {
@@ -48,7 +49,7 @@ class Session {
   [[nodiscard]] Bus& bus() noexcept { return bus_; }
   [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
   [[nodiscard]] const std::string& incarnation() const noexcept { return incarnation_; }
-  /// Those linked now, by address.
+  /// Those linked now, each bus once, by name.
   [[nodiscard]] std::vector<Peer> peers() const;
   /// Addresses that are not linked, each with why.
   struct Missing {
