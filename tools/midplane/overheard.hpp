@@ -1,6 +1,8 @@
 #pragma once
 /// ZeroMQ's transport, overheard: why an address can not be reached is known to the transport only.
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -19,7 +21,8 @@ class Hearsay final : public EventSink {
   void failed(std::string_view endpoint, const Error& why) noexcept;
   /// Why the address was not reached the last time; empty: nothing was heard.
   [[nodiscard]] std::string about(const std::string& endpoint) const;
-  /// Until `done()`, asked again at each news. False: it took longer.
+  /// Until `done()`, asked at each news and a moment later, for a bus acts on its own news after telling it. False: it took
+  /// longer.
   template <class Done>
   bool wait(Duration duration, Done&& done) {
     const auto until = std::chrono::steady_clock::now() + duration;
@@ -30,12 +33,15 @@ class Hearsay final : public EventSink {
         seen = news_;
       }
       if (done()) return true;
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= until) return false;
       std::unique_lock lock{mutex_};
-      if (!rings_.wait_until(lock, until, [&] { return news_ != seen; })) return false;
+      rings_.wait_until(lock, std::min(until, now + moment), [&] { return news_ != seen; });
     }
   }
 
  private:
+  static constexpr std::chrono::milliseconds moment{20};
   mutable std::mutex mutex_;
   std::condition_variable rings_;
   std::uint64_t news_ = 0;

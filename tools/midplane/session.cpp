@@ -14,6 +14,8 @@
 namespace midplane::tool {
 namespace {
 
+bool is_up(const PeerDescription& peer) { return peer.state == "up" && !peer.name.empty(); }
+
 std::vector<std::string> addresses_in(std::string_view text) {
   std::vector<std::string> found;
   while (!text.empty()) {
@@ -102,7 +104,7 @@ std::vector<Peer> Session::peers() const {
   for (const PeerDescription& peer : describe(bus_).peers) {
     // A bus that was named by two addresses is linked over one of them and told for both.
     const bool known = std::any_of(up.begin(), up.end(), [&](const Peer& other) { return other.incarnation == peer.incarnation; });
-    if (peer.state == "up" && !known) up.push_back({peer.name, peer.endpoint, peer.incarnation});
+    if (is_up(peer) && !known) up.push_back({peer.name, peer.endpoint, peer.incarnation});
   }
   std::stable_sort(up.begin(), up.end(), [](const Peer& a, const Peer& b) { return a.name < b.name; });
   return up;
@@ -112,7 +114,7 @@ std::vector<Session::Missing> Session::missing() const {
   std::vector<Missing> found;
   for (const PeerDescription& peer : describe(bus_).peers) {
     if (!peer.dialled && std::find(dialled_.begin(), dialled_.end(), peer.endpoint) == dialled_.end()) continue;
-    if (peer.state == "up") continue;
+    if (is_up(peer)) continue;
     std::string why = peer.name.empty() ? std::string{} : hearsay_->about(peer.name);
     if (why.empty()) why = hearsay_->about(peer.endpoint);
     // Another address of a bus that is linked already: nothing is missing.
@@ -124,9 +126,8 @@ std::vector<Session::Missing> Session::missing() const {
 
 bool Session::is_settled() const {
   const auto peers = describe(bus_).peers;
-  const bool any = std::any_of(peers.begin(), peers.end(), [](const auto& peer) { return peer.state == "up"; });
-  if (listens_) return any;
-  return std::all_of(peers.begin(), peers.end(), [](const auto& peer) { return peer.state == "up" || peer.state == "refused"; });
+  if (listens_) return std::any_of(peers.begin(), peers.end(), is_up);
+  return std::all_of(peers.begin(), peers.end(), [](const auto& peer) { return is_up(peer) || peer.state == "refused"; });
 }
 
 std::vector<Description> Session::ask_all() {
