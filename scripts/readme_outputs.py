@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Runs ./demo and ./check and writes the end of their real output into the README, between its markers."""
+"""Runs ./demo and ./check and writes the end of their real output into the README, between its markers; then the
+recordings of the midplane program, there and in docs/midplane.md (scripts/recordings.py)."""
 import pathlib
 import re
 import subprocess
@@ -21,3 +22,5 @@ for command, lines_max in LINES_MAX.items():
     if count != 1:
         sys.exit(f"README.md has no markers for {command}")
 readme.write_text(text)
+recordings = [root / "scripts" / "recordings.py", "--write", root / "build", readme, root / "docs" / "midplane.md"]
+sys.exit(subprocess.run(["/usr/bin/python3", *recordings]).returncode)

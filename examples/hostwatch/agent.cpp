@@ -81,7 +81,12 @@ Result<void> Agent::open(midplane::Duration interval) {
   }
   timer_ = every(interval, &Agent::publish_all);
   tail_timer_ = every(std::chrono::milliseconds{10}, &Agent::follow_tails);
-  return midplane::ok();
+  const auto pace = host_watch::pace(name_);
+  if (!pace) return pace.error();
+  return keep(bus_.subscribe(*pace, [this](const midplane::Message<Pace>& wanted) {
+    if (wanted->interval_ms() < 1 || wanted->interval_ms() > 60'000) return;
+    timer_ = every(std::chrono::milliseconds{wanted->interval_ms()}, &Agent::publish_all);
+  }), pace_);
 }
 
 void Agent::follow_tails() {

@@ -18,8 +18,8 @@ namespace hostwatch {
 
 class Agent {
  public:
-  /// Serves at once; publishes every `interval` from the first subscriber on. What it published is written to the file
-  /// `log` (empty: none) and can be read there by stream. The bus outlives it.
+  /// Serves at once; publishes every `interval`, later as `host.NAME.pace` says, from the first subscriber on. What it
+  /// published is written to the file `log` (empty: none) and can be read there by stream. The bus outlives it.
   static midplane::Result<std::unique_ptr<Agent>> start(midplane::Bus& bus, std::string name, midplane::Duration interval,
                                                         std::string log = {});
   ~Agent();
@@ -67,6 +67,7 @@ class Agent {
   void follow_tails();
   const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   midplane::Timer timer_, tail_timer_;
+  midplane::Subscription pace_;  ///< last, so that it ends first: its handler sets `timer_`
 };
 
 }  // namespace hostwatch

@@ -132,6 +132,14 @@ struct TypeSchema {
 [[nodiscard]] Result<TypeSchema> schema_of(Bus& bus, std::string_view peer, std::uint64_t fingerprint,
                                            Duration timeout = std::chrono::seconds{5});
 
+/// The same of a binary schema at hand, read from a file for instance: verified, with the fingerprint of `type` (empty: of
+/// its root type). Errors: invalid_schema, which says why, or that there is no such table.
+[[nodiscard]] Result<TypeSchema> schema_from(std::span<const std::byte> bfbs, std::string_view type = {});
+/// May programs with these two types meet under one name? What a bus decides when a subscription joins a topic: equal
+/// fingerprints agree, raw bytes agree with everything, and so does a permitted evolution, in either direction.
+/// schema_mismatch: the detail names the first field and what it is here and there.
+[[nodiscard]] Result<void> agree(const TypeInfo& here, const TypeInfo& there);
+
 /// What `describe_service` replied, verified and copied out: for those who ask by other means.
 [[nodiscard]] Result<Description> read_description(std::span<const std::byte> reply);
 /// Fingerprints as 16 hex digits, everything else as the structs say.

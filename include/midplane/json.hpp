@@ -1,9 +1,11 @@
 #pragma once
-/// Any payload as JSON by its schema, for people and tools.
+/// Any payload as JSON by its schema, and back, for people and tools.
 
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <midplane/result.hpp>
 #include <midplane/schema.hpp>
@@ -23,6 +25,13 @@ struct JsonOptions {
 /// bytes have no schema).
 [[nodiscard]] Result<std::string> to_json(std::span<const std::byte> payload, const TypeInfo& type,
                                           JsonOptions options = {});
+
+inline constexpr std::size_t json_bytes_max = std::size_t{64} << 20;  ///< of the text that `from_json` reads
+
+/// The way back: the payload that a JSON object stands for, in the forms that `to_json` writes. Absent and null fields
+/// are left out; byte vectors may be arrays, enums numbers. Errors: malformed, whose detail says line and column, and,
+/// when the text is JSON but does not fit, the field and what it takes; invalid_schema, too_large, unsupported.
+[[nodiscard]] Result<std::vector<std::byte>> from_json(std::string_view text, const TypeInfo& type);
 
 }  // namespace v0
 }  // namespace midplane

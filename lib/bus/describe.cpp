@@ -6,6 +6,7 @@
 #include "bus/client_core.hpp"
 #include "bus/description.hpp"
 #include "bus/errand.hpp"
+#include "schema/contract.hpp"
 #include "schema/fingerprint.hpp"
 #include "schema/schema.hpp"
 #include "wire/frame.hpp"
@@ -230,5 +231,23 @@ Result<TypeSchema> schema_of(Bus& bus, std::string_view peer, std::uint64_t fing
   held->fingerprint = fingerprint;
   return std::move(*held);
 }
+
+Result<TypeSchema> schema_from(std::span<const std::byte> bfbs, std::string_view type) try {
+  const auto schema = schema::Schema::load(bfbs);
+  if (!schema) return schema.error();
+  const auto* root = schema->root().root_table();
+  if (type.empty() && !root) return Error{ErrorCode::invalid_schema, "the binary schema has no root type; name the table that is meant"};
+  const auto* object = type.empty() ? root : schema->find(type);
+  if (!object || object->is_struct())
+    return Error{ErrorCode::invalid_schema, "the binary schema has no table of this name; write it with its namespace"}.with(
+        type.substr(0, name_bytes_max));
+  const auto fingerprint = schema::fingerprint(*schema, *object, schema::canonical_bytes_max(bfbs.size()));
+  if (!fingerprint) return Error{ErrorCode::invalid_schema, "the type's canonical form is longer than an honest schema's can be"};
+  return TypeSchema{std::string{schema::text_of(object->name())}, *fingerprint, {bfbs.begin(), bfbs.end()}};
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for a binary schema"};
+}
+
+Result<void> agree(const TypeInfo& here, const TypeInfo& there) { return schema::agree(here, there); }
 
 }  // namespace midplane::inline v0

@@ -293,7 +293,7 @@ std::vector<PeerInfo> Links::peers() const {
   for (const auto& target : targets_) {
     const auto peer = target->peer ? target->peer : linked(target->linked_to);
     if (peer && peer->phase == Phase::up) add(*peer, PeerState::up);
-    else all.push_back({PeerId::none, {}, {}, {}, true, target->state});
+    else all.push_back({PeerId::none, {}, {}, {}, true, target->state == PeerState::up ? PeerState::reaching : target->state});
     all.back().endpoint = target->endpoint;
   }
   for (const auto& peer : connections_) {

@@ -203,6 +203,29 @@ TEST_CASE("of several peers the named one is asked, a name that nobody has is no
   CHECK(describe(c, "")->name == "b");
 }
 
+TEST_CASE("a peer that is told to be up has its name, also while its link is coming up") {
+  struct Looks final : EventSink {
+    void event(const Event& event) noexcept override {
+      if (event.kind != EventKind::peer_up) return;
+      for (const PeerDescription& peer : describe(*bus).peers) {
+        ++looks;
+        if (peer.state == "up" && peer.name.empty()) ++nameless;
+      }
+    }
+    Bus* bus = nullptr;
+    int looks = 0, nameless = 0;
+  };
+  Pair pair;
+  const auto sink = std::make_shared<Looks>();
+  Bus c = Bus::open({.name = "c", .executor = pair.loop, .clock = pair.clock, .event = sink}).value();
+  sink->bus = &c;
+  pair.link();
+  c.attach(pair.network.transport("c", {.listen = {}, .peers = {"sim://a"}})).value();
+  CHECK(describe(c, "a"));
+  CHECK(sink->looks > 0);
+  CHECK(sink->nameless == 0);
+}
+
 TEST_CASE("a peer that does not answer is timed_out") {
   Pair pair;
   pair.link();

@@ -1,0 +1,305 @@
+#!/usr/bin/python3
+"""The midplane program from outside, against hostwatch, of whose types it knows nothing; and everything that is wrong.
+
+usage: program_test.py MIDPLANE HOSTWATCH
+"""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+MIDPLANE, HOSTWATCH = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+ALONE = {key: value for key, value in os.environ.items() if key != "MIDPLANE_PEERS"}
+number = 0
+failed = 0
+
+
+def check(fine, what, detail=""):
+    global number, failed
+    number += 1
+    failed += not fine
+    print(f"{'ok' if fine else 'not ok'} {number} - {what}", flush=True)
+    if not fine:
+        print("# " + str(detail).replace("\n", "\n# "), flush=True)
+
+
+class Ran:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def __str__(self):
+        return f"exit {self.code}\n{self.out}\n-- stderr\n{self.err}"
+
+    @property
+    def objects(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def run(*words, peers=None, stdin="", binary=False, cwd=None):
+    environment = dict(ALONE, **({"MIDPLANE_PEERS": peers} if peers else {}))
+    done = subprocess.run([MIDPLANE, *words], capture_output=True, input=stdin.encode(), timeout=40, env=environment, cwd=cwd)
+    return Ran(done.returncode, done.stdout if binary else done.stdout.decode(), done.stderr.decode())
+
+
+def refused(what, code, words, *said, **how):
+    """It ends with this code, prints no result, and the message holds all these words."""
+    got = run(*words, **how)
+    check(got.code == code and all(word in got.err for word in said), what, f"{words}: wanted {code} and {said}\n{got}")
+
+
+@contextlib.contextmanager
+def agent(name, *words):
+    process = subprocess.Popen([HOSTWATCH, "agent", "--name", name, "--listen", "tcp://127.0.0.1:0", "--interval", "20", *words],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def stranger():
+    """Accepts connections and says nothing, as some other program on that port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    held = []
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for one in held:
+            one.close()
+
+
+def free_address():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def ls(at):
+    got = run("ls", "--peer", at)
+    check(got.code == 0 and "host.db1.cpu" in got.out and "hostwatch.CpuSample" in got.out and "host.db1.log" in got.out,
+          "ls shows topics and services with their types", got)
+    got = run("ls", "--json", "--for", "300ms", "--peer", at)
+    kinds = {kind: [one for one in got.objects if one["kind"] == kind] for kind in ("bus", "topic", "service", "subscription")}
+    check([bus["name"] for bus in kinds["bus"]] == ["agent-db1"], "ls --json names the bus", got)
+    check({topic["name"] for topic in kinds["topic"]} == {f"host.db1.{kind}" for kind in ("cpu", "disk", "memory", "network", "top")},
+          "ls --json has every topic", got)
+    check(all(topic["per_second"] > 0 and topic["published"] > 0 for topic in kinds["topic"]), "ls --json has rates", got)
+    check({service["name"]: service["reply"]["name"] for service in kinds["service"]}.get("host.db1.process") == "hostwatch.ProcessDetail",
+          "ls --json has the types of services", got)
+    check([one["pattern"] for one in kinds["subscription"]] == ["host.db1.pace"], "ls --json has subscriptions", got)
+    got = run("ls", "*.*.cpu", "--for", "0s", "--peer", at)
+    check(got.code == 0 and "host.db1.cpu" in got.out and "host.db1.disk" not in got.out, "ls takes a pattern", got)
+    refused("ls that finds nothing says what there is", 4, ("ls", "market.>", "--for", "0s", "--peer", at), "nothing is named market.>", "host.db1.cpu")
+
+
+def sub(at, folder):
+    got = run("sub", "host.*.memory", "--count", "3", "--peer", at)
+    lines = got.out.splitlines()
+    check(got.code == 0 and len(lines) == 3 and all(line.startswith("host.db1.memory  {") for line in lines), "sub shows so many messages as JSON", got)
+    check(json.loads(lines[0].split(None, 1)[1])["total"] > 0, "sub decodes a type it was not built with", got)
+    check("3 messages" in got.err and "none missing" in got.err, "sub ends with a summary", got)
+    got = run("sub", "host.>", "--count", "20", "--json", "--peer", at)
+    messages = [one for one in got.objects if "topic" in one and "value" in one]
+    check(len(messages) == 20 and {one["type"] for one in messages} >= {"hostwatch.CpuSample", "hostwatch.DiskSample"},
+          "sub --json has topic, type and value of each message", got)
+    check(all(one["peer"] == "agent-db1" and one["sequence"] > 0 and one["sent_at_ns"] > 0 for one in messages), "sub --json says who sent it and when", got)
+    got = run("sub", "host.*.memory", "--count", "1", "--hex", "--peer", at)
+    check(got.code == 0 and "  0000  " in got.out, "sub --hex shows the bytes", got)
+    raw = run("sub", "host.*.memory", "--count", "1", "--raw", "--peer", at, binary=True)
+    (pathlib.Path(folder) / "memory.bin").write_bytes(raw.out)
+    check(raw.code == 0 and len(raw.out) > 16, "sub --raw writes the payload and nothing else", raw)
+    got = run("sub", "host.*.memory", "--rate", "--for", "1s", "--json", "--peer", at)
+    check(got.code == 0 and got.objects and got.objects[-1]["messages"] > 10, "sub --rate counts per topic", got)
+    process = subprocess.Popen([MIDPLANE, "sub", "host.*.memory", "--peer", at], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    check(process.returncode == 0 and "none missing" in err, "sub ends with a summary on Ctrl-C", f"{process.returncode}\n{out}\n{err}")
+    refused("sub of a topic that nobody publishes says what is published", 4, ("sub", "market.*", "--for", "200ms", "--peer", at),
+            "nothing came", "market.*", "host.db1.cpu")
+    for pattern in ("", "a..b", "a.>.b", "a b", "host.**", ".", "_midplane.x"):
+        refused(f"sub refuses the pattern '{pattern}'", 2, ("sub", pattern, "--peer", at), "invalid_name")
+    refused("sub takes one of --raw, --hex and --rate", 2, ("sub", "a", "--raw", "--hex", "--peer", at), "exclude one another")
+    for duration in ("3", "abc", "-1s", "1d", "1e99s"):
+        refused(f"--for {duration} is no duration", 2, ("sub", "a", f"--for={duration}", "--peer", at), "--for", "no duration", "500ms")
+
+
+def pub(at):
+    refused("pub names a field that the type does not have", 2, ("pub", "host.db1.pace", '{"interval":5}', "--peer", at),
+            "no field interval", "hostwatch.Pace has interval_ms", "line 1, column 2")
+    refused("pub names the field of a wrong value", 2, ("pub", "host.db1.pace", '{"interval_ms":"fast"}', "--peer", at), "hostwatch.Pace.interval_ms", "uint")
+    refused("pub says where the JSON is broken", 2, ("pub", "host.db1.pace", '{"interval_ms":10,}', "--peer", at), "line 1, column 19")
+    refused("pub of an unknown topic says what there is", 4, ("pub", "market.ticks", "{}", "--peer", at), "nobody", "market.ticks", "host.db1.pace", "host.db1.cpu")
+    refused("pub to a topic that nobody subscribes waits, then says so", 4, ("pub", "host.db1.cpu", "{}", "--timeout", "1500ms", "--peer", at),
+            "nobody subscribes host.db1.cpu", "nothing was published")
+    refused("pub refuses a pattern", 2, ("pub", "host.*.pace", "{}", "--peer", at), "invalid_name")
+    refused("pub refuses a header without a value", 2, ("pub", "host.db1.pace", "{}", "--header", "x", "--peer", at), "NAME=VALUE")
+    got = run("pub", "host.db1.pace", '{"interval_ms":300}', "--json", "--peer", at)
+    check(got.code == 0 and got.objects == [{"topic": "host.db1.pace", "type": "hostwatch.Pace", "published": 1, "offered": 1, "sent": 1, "lost": 0}],
+          "pub publishes by the live schema and counts what was sent", got)
+    got = run("sub", "host.*.cpu", "--count", "3", "--json", "--peer", at)
+    check(got.objects[-1]["value"]["interval_ms"] >= 250, "what pub published was understood: the agent has another pace", got)
+    got = run("pub", "host.db1.pace", "-", "--peer", at, stdin='{"interval_ms":10}\n\n{"interval_ms":20}\n')
+    check(got.code == 0 and "published 2 messages" in got.out, "pub reads one message from each line of stdin", got)
+    got = run("pub", "host.db1.pace", "-", "--peer", at, stdin='{"interval_ms":20}\n{"nope":1}\n')
+    check(got.code == 2 and "line 2 of the input" in got.err, "pub names the line of stdin that is wrong", got)
+
+    meeting = free_address()
+    listening = subprocess.Popen([MIDPLANE, "pub", "app.words", "hello there", "--raw", "--header", "lang=en", "--listen", meeting, "--timeout", "20s"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
+    got = run("sub", "app.>", "--count", "1", "--json", "--peer", meeting)
+    out, err = listening.communicate(timeout=30)
+    check(listening.returncode == 0 and "published 1 message" in out, "pub --listen publishes to who dials it", f"{out}\n{err}")
+    message = got.objects[-1]
+    check(message["hex"] == "hello there".encode().hex() and message["type"] is None and message["headers"] == {"lang": "en"},
+          "raw bytes and headers arrive as they were sent", got)
+
+
+def req(at):
+    got = run("req", "host.db1.processes", '{"limit":2}', "--peer", at)
+    reply = json.loads(got.out)
+    check(got.code == 0 and len(reply["processes"]) == 2 and reply["matched"] > 2, "req asks by the live schema and prints the reply", got)
+    got = run("req", "host.db1.counters", "--json", "--peer", at)
+    check(got.code == 0 and got.objects[0]["reply"]["host"] == "db1" and got.objects[0]["peer"] == "agent-db1", "req without JSON asks with an empty question", got)
+    got = run("req", "host.db1.log", '{"last":3}', "--peer", at)
+    check(got.code == 0 and [json.loads(line)["number"] for line in got.out.splitlines()][1:] != [] and len(got.out.splitlines()) == 3,
+          "req prints each reply of a stream", got)
+    got = run("req", "host.db1.log", '{"last":5,"follow":true}', "--count", "5", "--peer", at, "--for", "20s")
+    check(got.code == 0 and len(got.out.splitlines()) == 5, "req ends a stream after --count replies", got)
+    got = run("req", "host.db1.log", '{"last":1,"follow":true}', "--for", "600ms", "--peer", at)
+    check(got.code == 0 and got.out.splitlines(), "req ends a stream after --for", got)
+    refused("req prints the service's own error with its code", 1, ("req", "host.db1.process", '{"pid":-7}', "--peer", at), "app_error", "[1]", "pid -7")
+    got = run("req", "host.db1.process", '{"pid":-7}', "--json", "--peer", at)
+    check(got.code == 1 and got.objects[0]["error"]["code"] == "app_error" and got.objects[0]["error"]["app_code"] == 1,
+          "req --json has the error as an object", got)
+    refused("req of an unknown service says what is served", 4, ("req", "host.db1.nothing", "--peer", at), "nobody serves host.db1.nothing", "host.db1.processes")
+    refused("req names a field that the question does not have", 2, ("req", "host.db1.processes", '{"limt":2}', "--peer", at), "no field limt", "name_contains, cpu_percent_min, limit")
+    refused("req says where the JSON is broken", 2, ("req", "host.db1.processes", "{limit:2}", "--peer", at), "line 1, column 2", "a name in quotes")
+    refused("req refuses what is no name", 2, ("req", "host..x", "--peer", at), "invalid_name")
+
+
+def schema(at, folder):
+    got = run("schema", "show", "host.db1.network", "--peer", at)
+    check(got.code == 0 and "table hostwatch.NetworkSample" in got.out and "[hostwatch.InterfaceLoad]" in got.out and "required" in got.out,
+          "schema shows a topic's type and all it reaches", got)
+    got = run("schema", "show", "host.db1.processes", "--json", "--peer", at)
+    limit = [field for one in got.objects for field in one["fields"] if field["name"] == "limit"]
+    check(got.code == 0 and limit == [{"name": "limit", "type": "uint", "id": 2, "default": "20", "required": False, "deprecated": False}],
+          "schema --json has fields with their defaults, for a service of both types", got)
+    got = run("schema", "show", "hostwatch.MemorySample", "--save", "memory.bfbs", "--peer", at, cwd=folder)
+    check(got.code == 0 and (pathlib.Path(folder) / "memory.bfbs").stat().st_size > 100, "schema finds a type by its name and saves it", got)
+    got = run("schema", "show", "memory.bfbs", "--type", "hostwatch.MemorySample", cwd=folder)
+    check(got.code == 0 and "swap_free" in got.out, "schema shows a file without asking any bus", got)
+    got = run("schema", "decode", "memory.bfbs", "memory.bin", "--type", "hostwatch.MemorySample", cwd=folder)
+    check(got.code == 0 and json.loads(got.out)["total"] > 0, "schema decodes a payload that lies in a file", got)
+    got = run("schema", "decode", "host.db1.memory", "-", "--json", "--peer", at, stdin="no payload")
+    check(got.code == 1 and "malformed" in got.err, "schema says of bytes that they are no value of the type", got)
+    got = run("schema", "check", "host.db1.memory", "memory.bfbs", "--type", "hostwatch.MemorySample", "--peer", at, cwd=folder)
+    check(got.code == 0 and "the same type" in got.out, "schema checks a file against the live type", got)
+    got = run("schema", "check", "host.db1.memory", "host.db1.cpu", "--json", "--peer", at)
+    check(got.code == 1 and got.objects[0]["agree"] is False and "hostwatch.CpuSample" in got.objects[0]["why"], "schema says why two types do not agree", got)
+    refused("schema of an unknown name says what there is", 4, ("schema", "show", "nope", "--peer", at), "nope", "host.db1.cpu")
+    refused("schema of a file that is not there says so", 5, ("schema", "show", "nope.bfbs"), "nope.bfbs", "No such file")
+    (pathlib.Path(folder) / "broken.bfbs").write_text("not a schema")
+    refused("schema of a file that is none says how to make one", 2, ("schema", "show", "broken.bfbs"), "invalid_schema", "flatc --schema -b", cwd=folder)
+    refused("schema of a type that the file does not have says so", 2, ("schema", "show", "memory.bfbs", "--type", "a.B"), "invalid_schema", "a.B", cwd=folder)
+    refused("schema decode of a service asks which type is meant", 2, ("schema", "decode", "host.db1.process", "-", "--peer", at), "hostwatch.ProcessDetailQuery")
+    refused("schema decode of a file that is not there says so", 5, ("schema", "decode", "memory.bfbs", "nope.bin"), "nope.bin", cwd=folder)
+
+
+def bench():
+    got = run("bench", "--rate", "2000", "--for", "300ms", "--json")
+    check(got.code == 0 and [one["path"] for one in got.objects] == ["in process", "tcp loopback"], "bench measures in process and over tcp", got)
+    for one in got.objects:
+        counted = sum(row["count"] for row in one["histogram"])
+        check(one["sent"] == 600 and one["sent"] == one["received"] + one["lost"] and counted == one["received"],
+              f"bench accounts for every message, {one['path']}", one)
+        check(0 < one["p50_ns"] <= one["p99_ns"] <= one["p999_ns"] <= one["max_ns"], f"bench's quantiles rise, {one['path']}", one)
+    got = run("bench", "--path", "inproc", "--rate", "1000", "--for", "200ms")
+    check(got.code == 0 and "UP TO" in got.out and "in process" in got.out and "tcp" not in got.out, "bench shows a histogram", got)
+    refused("bench refuses a path that it does not know", 2, ("bench", "--path", "udp"), "--path", "udp")
+    refused("bench refuses a payload without room for a time", 2, ("bench", "--size", "4"), "--size")
+
+
+def doctor(at):
+    got = run("doctor")
+    check(got.code == 0 and "tcp loopback" in got.out and "round trip" in got.out and "descriptors" in got.out, "doctor looks at this machine", got)
+    got = run("doctor", "--json", "--peer", at)
+    checks = {one["check"]: one["verdict"] for one in got.objects}
+    check(got.code == 0 and checks.get("agent-db1") == "ok" and checks["tcp loopback"] != "wrong" and checks["ipc"] != "wrong", "doctor looks at a bus", got)
+    got = run("doctor", "--timeout", "500ms", "--peer", free_address())
+    check(got.code == 1 and "a plain connection fails, too" in got.out and "Connection refused" in got.out, "doctor says that nobody listens there", got)
+    with stranger() as address:
+        got = run("doctor", "--timeout", "500ms", "--peer", address)
+        check(got.code == 1 and "does not greet as a Midplane bus" in got.out, "doctor says that something else listens there", got)
+    refused("doctor refuses an address that is none", 2, ("doctor", "--peer", "tcp//x"), "invalid_endpoint")
+
+
+def places(at):
+    refused("without a subcommand the program names them", 2, (), "subcommand")
+    refused("an unknown subcommand is refused with the known ones", 2, ("subscribe", "x"), "no subcommand subscribe", "ls, sub, pub, req, schema, bench, doctor")
+    refused("an unknown option is refused", 2, ("ls", "--pear", at), "--pear", "midplane ls --help")
+    refused("a missing argument is named", 2, ("sub",), "PATTERN")
+    refused("without an address the program says how to name one", 2, ("ls",), "--peer", "MIDPLANE_PEERS")
+    for address in ("127.0.0.1:7400", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "udp://127.0.0.1:1", "tcp://*:1", "ipc://", "x"):
+        refused(f"{address} is no address", 2, ("ls", "--peer", address), "invalid_endpoint")
+    refused("an address off this machine needs --insecure", 2, ("ls", "--peer", "tcp://192.0.2.1:7400"), "insecure")
+    refused("an address where nobody listens ends with 3", 3, ("ls", "--timeout", "300ms", "--peer", free_address()), "not reached", "nobody answers there", "doctor")
+    with stranger() as address:
+        refused("an address where something else listens ends with 3", 3, ("ls", "--timeout", "600ms", "--peer", address), "not reached", "something else than Midplane")
+    refused("a long wait says what for", 3, ("ls", "--timeout", "1300ms", "--peer", free_address()), "waiting for tcp://127.0.0.1:")
+    got = run("ls", "--for", "0s", peers=f"{at}, {at}")
+    check(got.code == 0 and "host.db1.cpu" in got.out, "MIDPLANE_PEERS names the buses when --peer does not", got)
+    got = run("ls", "--for", "0s", "--peer", at, "--peer", at.replace("127.0.0.1", "localhost"))
+    check(got.code == 0 and got.err == "" and got.out.count("host.db1.cpu") == 1, "two addresses of one bus are one bus, and nothing is missing", got)
+    got = run("ls", "--for", "0s", "--timeout", "1500ms", "--peer", at, "--peer", free_address())
+    check(got.code == 0 and "host.db1.cpu" in got.out and "not reached" in got.err, "of two buses the one that is there answers, the other is named", got)
+    with agent("db2") as other:
+        got = run("sub", "host.*.memory", "--count", "30", "--json", "--peer", at, "--peer", other)
+        check({one["peer"] for one in got.objects if "value" in one} == {"agent-db1", "agent-db2"}, "several buses are listened to at once", got)
+    refused("--timeout takes a duration", 2, ("ls", "--timeout", "5", "--peer", at), "--timeout", "no duration")
+
+
+def helps():
+    got = run("--help")
+    check(got.code == 0 and "Examples:" in got.out and "Exit codes:" in got.out, "--help shows examples and exit codes", got)
+    for command in (["ls"], ["sub"], ["pub"], ["req"], ["schema"], ["bench"], ["doctor"]):
+        got = run(*command, "--help")
+        check(got.code == 0 and "Examples:" in got.out, f"{command[0]} --help shows examples", got)
+    got = run("--version")
+    check(got.code == 0 and got.out.startswith("0."), "--version prints the version", got)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    with agent("db1", "--log", os.path.join(scratch, "db1.log")) as address_of_agent:
+        sub(address_of_agent, scratch)
+        ls(address_of_agent)
+        pub(address_of_agent)
+        req(address_of_agent)
+        schema(address_of_agent, scratch)
+        doctor(address_of_agent)
+        places(address_of_agent)
+bench()
+helps()
+print(f"1..{number}")
+sys.exit(1 if failed else 0)

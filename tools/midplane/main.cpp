@@ -1,0 +1,70 @@
+// midplane: look at buses, talk to them, measure and explain them. What it knows of any payload came over the bus.
+
+#include <algorithm>
+#include <iostream>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+#include "text.hpp"
+
+namespace {
+
+using namespace midplane::tool;
+
+constexpr const char* footer = R"(Examples:
+  midplane ls --peer tcp://127.0.0.1:7400
+  midplane sub 'host.*.cpu' --count 3 --peer tcp://127.0.0.1:7400
+  export MIDPLANE_PEERS=tcp://127.0.0.1:7400,ipc:///run/app/b
+  midplane pub host.db1.pace '{"interval_ms":100}'
+  midplane req host.db1.processes '{"limit":3}' --json
+  midplane schema show host.db1.cpu
+  midplane bench --path tcp --rate 20000
+  midplane doctor
+
+Only the buses that are named are asked. Results go to stdout, all else to stderr.
+Exit codes: 0 done, 1 the answer was an error or a finding, 2 wrong usage, 3 no bus was reached, 4 nothing came or
+nobody knows the name, 5 trouble with this machine, 130 Ctrl-C before there was an outcome.)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Look at Midplane buses and talk to them. Any payload is shown and written as JSON, by the schema that the "
+               "bus itself hands out.", "midplane"};
+  app.footer(footer);
+  app.set_version_flag("--version", MIDPLANE_VERSION);
+  app.require_subcommand(1);
+  Chosen chosen;
+  for (const auto add : {add_ls, add_sub, add_pub, add_req, add_schema, add_bench, add_doctor}) add(app, chosen);
+
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+    note("no subcommand " + shown(argv[1]) + "; there are " + joined(names));
+    return static_cast<int>(Exit::usage);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& fault) {
+    if (fault.get_exit_code() == 0) return app.exit(fault);
+    note(std::string{fault.what()} + "; see midplane " +
+         (app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ") + "--help");
+    return static_cast<int>(Exit::usage);
+  }
+  try {
+    // Before any thread of a bus: they all inherit what is blocked. It lives as long as its thread, which never ends.
+    static Signals signals;
+    const Exit exit = chosen.run(signals);
+    std::cout.flush();
+    return static_cast<int>(exit);
+  } catch (const Stop& stop) {
+    std::cout.flush();
+    note(stop.what());
+    return static_cast<int>(stop.exit);
+  } catch (const std::exception& fault) {
+    std::cout.flush();
+    note(fault.what());
+    return static_cast<int>(Exit::trouble);
+  }
+}

@@ -1,0 +1,188 @@
+// Publishes what is written as JSON, by the schema that the bus hands out.
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "catalogue.hpp"
+#include "commands.hpp"
+#include "files.hpp"
+#include "text.hpp"
+
+namespace midplane::tool {
+namespace {
+
+struct Options {
+  Where where;
+  std::string topic;
+  std::string json;
+  std::string file;
+  std::string type;
+  std::uint64_t count = 1;
+  std::string every = "0s";
+  std::vector<std::string> headers;
+  bool raw = false;
+};
+
+Headers headers_of(const Options& options) {
+  Headers headers;
+  for (const std::string& one : options.headers) {
+    const std::size_t middle = one.find('=');
+    if (middle == 0 || middle == std::string::npos) stop(Exit::usage, "--header: write NAME=VALUE, not " + shown(one));
+    headers.entries.emplace_back(one.substr(0, middle), one.substr(middle + 1));
+  }
+  if (const auto valid = validate(headers); !valid) stop(Exit::usage, "--header: " + valid.error().message());
+  return headers;
+}
+
+/// The type that the peers have for the topic.
+std::shared_ptr<const TypeSchema> live_type(const Options& options, Session& session) {
+  Catalogue catalogue{session};
+  catalogue.refresh();
+  const auto found = catalogue.topic(options.topic);
+  if (!found)
+    stop(Exit::nothing, "nobody subscribes or publishes " + options.topic + "; subscribed there: " + catalogue.subscriptions_text() +
+                            "; published: " + catalogue.topics_text());
+  if (found->type.fingerprint == 0)
+    stop(Exit::nothing, "no bus knows a type for " + options.topic + ", only raw bytes: give --raw to send the text as it is, or "
+                        "--schema FILE.bfbs");
+  auto schema = catalogue.schema(found->peer, found->type);
+  if (!schema) stop(Exit::answer, "no schema of " + found->type.name + " from " + found->peer + ": " + schema.error().message());
+  return std::move(*schema);
+}
+
+/// What became of the messages: counted at the link, where they left.
+struct Left {
+  std::uint64_t delivered = 0;
+  std::uint64_t dropped = 0;
+};
+Left left_of(const Bus& bus, std::string_view topic) {
+  Left left;
+  for (const SinkStats& sink : bus.stats().sinks) {
+    if (sink.name != topic || sink.peer.empty()) continue;
+    left.delivered += sink.delivered;
+    left.dropped += sink.dropped.total();
+  }
+  return left;
+}
+
+class Pub {
+ public:
+  Pub(const Options& options, Signals& signals) : options_{options}, signals_{signals}, headers_{headers_of(options)} {}
+
+  Exit run() {
+    const auto topic = Topic<Bytes>::named(options_.topic);
+    if (!topic) stop(Exit::usage, topic.error().message());
+    const Duration every = duration_of(options_.every, "--every");
+    if (options_.raw && !options_.file.empty()) stop(Exit::usage, "--raw and --schema exclude one another");
+    std::shared_ptr<const TypeSchema> type;
+    if (!options_.file.empty()) type = std::make_shared<TypeSchema>(read_schema(options_.file, options_.type));
+    session_ = Session::reach(options_.where);
+    if (!type && !options_.raw) type = live_type(options_, *session_);
+    std::vector<std::vector<std::byte>> payloads;
+    if (options_.json != "-") payloads.push_back(payload_of(options_.json, type.get(), 0));
+
+    auto publisher = session_->bus().publisher(*topic, {.stamp = true, .far_wait = true});
+    if (!publisher) stop(Exit::trouble, publisher.error().message());
+    const auto matched = session_->patiently(session_->timeout(), "a subscription to " + options_.topic,
+                                             [&](Duration duration) { return publisher->wait_matched(1, duration); });
+    if (!matched) {
+      Catalogue catalogue{*session_};
+      catalogue.refresh();
+      stop(Exit::nothing, "nobody subscribes " + options_.topic + " (" + matched.error().message() +
+                              "); nothing was published; subscribed there: " + catalogue.subscriptions_text());
+    }
+    signals_.on_first([this] { bell_.failed({}, Error{ErrorCode::cancelled, "Ctrl-C"}); });
+    if (options_.json == "-") {
+      for (std::string line; !signals_.fired() && std::getline(std::cin, line);) {
+        if (!line.empty() && !publish(*publisher, payload_of(line, type.get(), ++line_), every)) break;
+      }
+    } else {
+      for (std::uint64_t i = 0; i < options_.count && !signals_.fired(); ++i) {
+        if (!publish(*publisher, payloads.front(), every)) break;
+      }
+    }
+    return summary(type ? type->type : std::string{});
+  }
+
+ private:
+  std::vector<std::byte> payload_of(const std::string& text, const TypeSchema* type, std::uint64_t line) const {
+    if (!type) {
+      const auto bytes = std::as_bytes(std::span{text});
+      return {bytes.begin(), bytes.end()};
+    }
+    auto payload = from_json(text, type->info());
+    if (!payload)
+      stop(Exit::usage, (line == 0 ? std::string{} : "line " + std::to_string(line) + " of the input: ") + payload.error().message() +
+                            "; nothing of it was published; `midplane schema show " + options_.topic + "` shows the type");
+    return std::move(*payload);
+  }
+
+  bool publish(Publisher<Bytes>& publisher, const std::vector<std::byte>& payload, Duration every) {
+    if (published_ > 0 && every > Duration::zero()) bell_.wait(every, [&] { return signals_.fired(); });
+    if (signals_.fired()) return false;
+    PublishOptions how;
+    if (!headers_.entries.empty()) how.headers = &headers_;
+    const auto done = publisher.publish(std::span<const std::byte>{payload}, how);
+    if (!done) return note("not published: " + done.error().message()), failed_ = true, false;
+    ++published_;
+    sum_.sinks += done->sinks;
+    sum_.dropped += done->dropped;
+    return true;
+  }
+
+  Exit summary(const std::string& type) {
+    static_cast<void>(session_->bus().drain(session_->timeout()));
+    // The counters follow what has left by a moment.
+    Left left;
+    const auto until = std::chrono::steady_clock::now() + session_->timeout();
+    do left = left_of(session_->bus(), options_.topic);
+    while (left.delivered + left.dropped < sum_.sinks && !bell_.wait(std::chrono::milliseconds{5}, [&] {
+      return std::chrono::steady_clock::now() >= until;
+    }));
+    const std::uint64_t lost = std::max<std::uint64_t>(left.dropped, sum_.dropped);
+    if (options_.where.json) {
+      JsonLine line;
+      line.text("topic", options_.topic);
+      if (type.empty()) line.raw("type", "null");
+      else line.text("type", type);
+      std::cout << line.number("published", published_).number("offered", sum_.sinks).number("sent", left.delivered).number("lost", lost);
+    } else {
+      std::cout << "published " << plural(published_, "message") << " on " << options_.topic << (type.empty() ? "" : " (" + type + ")")
+                << ": sent to peers " << left.delivered << ", lost " << lost << '\n';
+    }
+    if (failed_ || lost > 0) return Exit::answer;
+    return published_ > 0 ? Exit::done : Exit::nothing;
+  }
+
+  const Options& options_;
+  Signals& signals_;
+  const Headers headers_;
+  Hearsay bell_;
+  std::unique_ptr<Session> session_;
+  std::uint64_t published_ = 0, line_ = 0;
+  Published sum_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+void add_pub(CLI::App& app, Chosen& chosen) {
+  auto* command = app.add_subcommand("pub", "publish a message written as JSON, checked against the type that the buses have");
+  const auto options = std::make_shared<Options>();
+  command->add_option("TOPIC", options->topic, "the topic's whole name")->required();
+  command->add_option("JSON", options->json, "an object with the type's fields; '-': one from each line of stdin")->required();
+  command->add_option("-n,--count", options->count, "publish it so many times")->check(CLI::PositiveNumber);
+  command->add_option("--every", options->every, "time between two messages")->capture_default_str();
+  command->add_option("--header", options->headers, "NAME=VALUE beside the message; may be repeated")->expected(1)->take_all();
+  command->add_option("--schema", options->file, "a binary schema (.bfbs) to write by, when no bus knows the type");
+  command->add_option("--type", options->type, "with --schema: which of its tables; otherwise its root type");
+  command->add_flag("--raw", options->raw, "publish the text itself, as raw bytes");
+  add_where(*command, options->where);
+  command->footer("Examples:\n  midplane pub host.db1.pace '{\"interval_ms\":100}' --peer tcp://127.0.0.1:7400\n"
+                  "  midplane pub app.events - < events.jsonl\n\nWaits until somebody subscribes, at most the timeout.");
+  command->callback([&chosen, options] { chosen.run = [options](Signals& signals) { return Pub{*options, signals}.run(); }; });
+}
+
+}  // namespace midplane::tool

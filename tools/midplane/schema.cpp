@@ -1,0 +1,269 @@
+// Types: shown as tables, compared, saved, and used to read a payload that lies in a file.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iostream>
+#include <memory>
+#include <set>
+
+#include <flatbuffers/reflection_generated.h>
+
+#include "catalogue.hpp"
+#include "commands.hpp"
+#include "files.hpp"
+#include "text.hpp"
+
+namespace midplane::tool {
+namespace {
+
+using Types = std::vector<std::shared_ptr<const TypeSchema>>;
+
+struct Options {
+  Where where;
+  std::string name, other, save, type;
+};
+
+bool is_file(const std::string& name) { return name.ends_with(".bfbs"); }
+
+/// A .bfbs file, or a name on the bus: then the buses are asked.
+class Sources {
+ public:
+  explicit Sources(const Options& options) : options_{options} {}
+
+  /// Of a topic or a type: one; of a service: what it is asked with and what it answers.
+  Types find(const std::string& name) {
+    if (is_file(name)) return {std::make_shared<TypeSchema>(read_schema(name, options_.type))};
+    ask();
+    if (const auto topic = catalogue_->topic(name)) {
+      if (topic->type.fingerprint == 0) stop(Exit::nothing, name + " has raw bytes and no schema");
+      return {fetch(topic->peer, topic->type)};
+    }
+    if (const auto service = catalogue_->service(name))
+      return {fetch(service->peer, service->service.request), fetch(service->peer, service->service.reply)};
+    for (const Description& bus : catalogue_->told()) {
+      for (const TypeDescription& type : types_of(bus)) {
+        if (type.name == name) return {fetch(bus.name, type)};
+      }
+    }
+    stop(Exit::nothing, "no topic, service or type is named " + shown(name) + "; topics: " + catalogue_->topics_text() +
+                            "; services: " + catalogue_->services_text() + "; a file's name ends with .bfbs");
+  }
+
+ private:
+  void ask() {
+    if (session_) return;
+    session_ = Session::reach(options_.where);
+    catalogue_ = std::make_unique<Catalogue>(*session_);
+    catalogue_->refresh();
+  }
+  static std::vector<TypeDescription> types_of(const Description& bus) {
+    std::vector<TypeDescription> types;
+    for (const auto& topic : bus.topics) types.push_back(topic.type);
+    for (const auto& subscription : bus.subscriptions) types.push_back(subscription.type);
+    for (const auto& service : bus.services) types.insert(types.end(), {service.request, service.reply});
+    return types;
+  }
+  std::shared_ptr<const TypeSchema> fetch(const std::string& peer, const TypeDescription& type) {
+    auto schema = catalogue_->schema(peer, type);
+    if (!schema) stop(Exit::answer, "no schema of " + type.name + " from " + peer + ": " + schema.error().message());
+    if (!*schema) stop(Exit::nothing, "raw bytes have no schema");
+    return std::move(*schema);
+  }
+
+  const Options& options_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Catalogue> catalogue_;
+};
+
+// ---- show ----
+
+/// Writes a type and all that it reaches, each once. The schema was verified when it came.
+class Shown {
+ public:
+  Shown(const TypeSchema& type, bool json) : schema_{*reflection::GetSchema(type.bfbs.data())}, json_{json} {
+    if (!json) std::cout << type.type << "  fingerprint " << hex16(type.fingerprint) << '\n';
+    for (const auto* object : *schema_.objects()) {
+      if (object->name()->string_view() == type.type) reach(*object);
+    }
+  }
+
+ private:
+  void reach(const reflection::Object& object) {
+    if (!seen_.insert(&object).second) return;
+    show(object);
+    for (const auto* field : in_order(object)) reach(*field->type());
+  }
+  void reach(const reflection::Type& type) {
+    if (type.index() < 0) return;
+    const auto base = element_of(type);
+    const auto index = static_cast<flatbuffers::uoffset_t>(type.index());
+    if (base == reflection::Obj) return reach(*schema_.objects()->Get(index));
+    const reflection::Enum& named = *schema_.enums()->Get(index);
+    if (!seen_.insert(&named).second) return;
+    show(named);
+    if (!named.is_union()) return;
+    for (const auto* value : *named.values()) {
+      if (value->union_type() && value->union_type()->base_type() == reflection::Obj) reach(*value->union_type());
+    }
+  }
+  static reflection::BaseType element_of(const reflection::Type& type) noexcept {
+    const bool many = type.base_type() == reflection::Vector || type.base_type() == reflection::Array;
+    return many ? type.element() : type.base_type();
+  }
+  static std::string shortest(double number) {
+    std::array<char, 32> digits{};
+    return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr};
+  }
+  static std::vector<const reflection::Field*> in_order(const reflection::Object& object) {
+    std::vector<const reflection::Field*> fields{object.fields()->begin(), object.fields()->end()};
+    std::sort(fields.begin(), fields.end(), [](const auto* a, const auto* b) { return a->id() < b->id(); });
+    return fields;
+  }
+
+  std::string text_of(const reflection::Type& type) const {
+    static constexpr const char* scalars[] = {"none", "kind", "bool", "byte", "ubyte", "short", "ushort", "int", "uint",
+                                              "long", "ulong", "float", "double", "string"};
+    const auto base = element_of(type);
+    std::string text = base <= reflection::String ? scalars[base] : "?";
+    if (type.index() >= 0) {
+      const auto index = static_cast<flatbuffers::uoffset_t>(type.index());
+      const std::string name = base == reflection::Obj ? schema_.objects()->Get(index)->name()->str() : schema_.enums()->Get(index)->name()->str();
+      text = base == reflection::UType ? "kind of " + name : name;
+    }
+    if (type.base_type() == reflection::Vector) return "[" + text + "]";
+    if (type.base_type() == reflection::Array) return "[" + text + ":" + std::to_string(type.fixed_length()) + "]";
+    return text;
+  }
+  std::string default_of(const reflection::Field& field, bool in_struct) const {
+    const auto base = field.type()->base_type();
+    if (field.optional()) return base >= reflection::Bool && base <= reflection::Double ? "null" : "";
+    if (in_struct || base < reflection::Bool || base > reflection::Double) return {};
+    if (base == reflection::Float || base == reflection::Double) return shortest(field.default_real());
+    if (base == reflection::ULong) return std::to_string(static_cast<std::uint64_t>(field.default_integer()));
+    if (base == reflection::Bool) return field.default_integer() != 0 ? "true" : "false";
+    if (field.type()->index() >= 0) {
+      for (const auto* value : *schema_.enums()->Get(static_cast<flatbuffers::uoffset_t>(field.type()->index()))->values()) {
+        if (value->value() == field.default_integer()) return value->name()->str();
+      }
+    }
+    return std::to_string(field.default_integer());
+  }
+
+  void show(const reflection::Object& object) {
+    const char* kind = object.is_struct() ? "struct" : "table";
+    Table table{{"  FIELD", "TYPE", ">ID", "DEFAULT", ""}};
+    std::string fields;
+    for (const auto* field : in_order(object)) {
+      const std::string fallback = default_of(*field, object.is_struct());
+      const char* mark = field->required() ? "required" : field->deprecated() ? "deprecated" : "";
+      table.add({"  " + field->name()->str(), text_of(*field->type()), std::to_string(field->id()), fallback, mark});
+      JsonLine line;
+      line.text("name", field->name()->string_view()).text("type", text_of(*field->type())).number("id", field->id());
+      line.text("default", fallback).boolean("required", field->required()).boolean("deprecated", field->deprecated());
+      fields.append(fields.empty() ? "" : ",").append(line.str());
+    }
+    if (json_)
+      std::cout << JsonLine{}.text("kind", kind).text("name", object.name()->string_view()).raw("fields", "[" + fields + "]");
+    else
+      std::cout << '\n' << kind << ' ' << object.name()->string_view() << (table.empty() ? "  (no fields)\n" : "\n");
+    if (!json_ && !table.empty()) std::cout << table;
+  }
+
+  void show(const reflection::Enum& named) {
+    const char* kind = named.is_union() ? "union" : "enum";
+    std::string values;
+    Table table{{"  VALUE", ">NUMBER"}};
+    for (const auto* value : *named.values()) {
+      table.add({"  " + value->name()->str(), std::to_string(value->value())});
+      JsonLine line;
+      values.append(values.empty() ? "" : ",").append(line.text("name", value->name()->string_view()).raw("number", std::to_string(value->value())).str());
+    }
+    if (json_) std::cout << JsonLine{}.text("kind", kind).text("name", named.name()->string_view()).raw("values", "[" + values + "]");
+    else std::cout << '\n' << kind << ' ' << named.name()->string_view() << '\n' << table;
+  }
+
+  const reflection::Schema& schema_;
+  const bool json_;
+  std::set<const void*> seen_;
+};
+
+Exit show(const Options& options) {
+  const Types types = Sources{options}.find(options.name);
+  bool first = true;
+  for (const auto& type : types) {
+    if (!options.where.json && !std::exchange(first, false)) std::cout << '\n';
+    if (!options.where.json && types.size() == 2) std::cout << (type == types.front() ? "asked with " : "answers with ");
+    Shown{*type, options.where.json};
+  }
+  if (!options.save.empty()) {
+    if (types.size() != 1) stop(Exit::usage, "--save writes one type; name the type instead of the service");
+    write_file(options.save, types.front()->bfbs);
+    note("wrote " + options.save + ", " + bytes_text(static_cast<double>(types.front()->bfbs.size())));
+  }
+  return Exit::done;
+}
+
+// ---- check ----
+
+Exit check(const Options& options) {
+  Sources sources{options};
+  const Types here = sources.find(options.name), there = sources.find(options.other);
+  if (here.size() != 1 || there.size() != 1) stop(Exit::usage, "a service has two types; name them one by one");
+  const auto agreed = agree(here.front()->info(), there.front()->info());
+  const bool same = here.front()->fingerprint == there.front()->fingerprint;
+  if (options.where.json) {
+    JsonLine line;
+    line.text("here", here.front()->type).text("there", there.front()->type).boolean("agree", agreed.has_value()).boolean("same", same);
+    std::cout << line.text("why", agreed ? std::string_view{} : agreed.error().detail());
+  } else if (agreed) {
+    std::cout << "agree: " << options.name << " and " << options.other << (same ? " have the same type " : " may meet: one is a permitted evolution of the other, ")
+              << here.front()->type << '\n';
+  }
+  if (!agreed && agreed.error().code() != ErrorCode::schema_mismatch) stop(Exit::trouble, agreed.error().message());
+  if (!agreed) note(agreed.error().message());
+  return agreed ? Exit::done : Exit::answer;
+}
+
+// ---- decode ----
+
+Exit decode(const Options& options) {
+  const auto payload = read_file(options.other);
+  const Types types = Sources{options}.find(options.name);
+  if (types.size() != 1) stop(Exit::usage, options.name + " is a service and has two types: name the one that is meant, " +
+                                                types.front()->type + " or " + types.back()->type);
+  const auto text = to_json(payload, types.front()->info(), {.pretty = !options.where.json});
+  if (!text) {
+    note(shown(options.other) + ", " + plural(payload.size(), "byte") + ": " + text.error().message());
+    return Exit::answer;
+  }
+  if (options.where.json) std::cout << JsonLine{}.text("type", types.front()->type).number("bytes", payload.size()).raw("value", *text);
+  else std::cout << *text << '\n';
+  return Exit::done;
+}
+
+}  // namespace
+
+void add_schema(CLI::App& app, Chosen& chosen) {
+  auto* schema = app.add_subcommand("schema", "show types as tables, compare them, or read a payload that lies in a file");
+  schema->require_subcommand(1);
+  schema->footer("NAME is a topic, a service or a type on the buses, or a file that ends with .bfbs (then no bus is asked).\n"
+                 "Examples:\n  midplane schema show host.db1.cpu --peer tcp://127.0.0.1:7400\n"
+                 "  midplane schema show hostwatch.CpuSample --save cpu.bfbs\n  midplane schema check host.db1.cpu cpu.bfbs\n"
+                 "  midplane schema decode cpu.bfbs sample.bin");
+  const auto options = std::make_shared<Options>();
+  const auto add = [&](const char* name, const char* text, Exit (*what)(const Options&)) {
+    auto* command = schema->add_subcommand(name, text);
+    command->add_option("NAME", options->name, "a topic, service or type, or a .bfbs file")->required();
+    command->add_option("--type", options->type, "which table of a .bfbs file; otherwise its root type");
+    add_where(*command, options->where);
+    command->callback([&chosen, options, what] { chosen.run = [options, what](Signals&) { return what(*options); }; });
+    return command;
+  };
+  add("show", "the fields of a type and of all it reaches", show)->add_option("--save", options->save, "also write it as a .bfbs file");
+  add("check", "may programs with these two types meet?", check)->add_option("OTHER", options->other, "what to compare it with")->required();
+  add("decode", "a payload as JSON", decode)->add_option("FILE", options->other, "the payload's bytes; '-': stdin")->required();
+}
+
+}  // namespace midplane::tool
