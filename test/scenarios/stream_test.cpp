@@ -105,7 +105,9 @@ EVERYWHERE("send_each sends a stream at its reader's pace and finishes it; a rea
       const int next = *made;
       if (next == 5000) return std::nullopt;
       ++*made;
-      return bytes(std::to_string(next));
+      const std::string number = std::to_string(next);
+      const auto view = bytes(number);
+      return std::vector<std::byte>(view.begin(), view.end());
     });
   }).value();
   auto client = s.in().client(echo, {.timeout = 10min}).value();

@@ -37,6 +37,7 @@ void far_options() {
   attach("receive_frames", "1048577", {.receive_frames = 1048577});
   attach("linger", "-1 ns", {.linger = -1ns});
   attach("linger", "61 s", {.linger = 61s});
+  attach("preempt", "any", {.preempt = true});
   attach("dial_timeout", "0", {.dial_timeout = 0ns});
   attach("dial_timeout", "61 min", {.dial_timeout = 61min});
   auto bus = Bus::open({.executor = manual_executor()}).value();

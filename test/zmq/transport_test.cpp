@@ -1,5 +1,6 @@
 /// What is ZeroMQ's own, beyond the law.
 #include <arpa/inet.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <zmq.h>
 
@@ -14,6 +15,14 @@ namespace {
 std::size_t entries(const char* directory) {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{directory}) count++;
+  return count;
+}
+
+/// Threads of this process in a scheduling class.
+std::size_t threads_of(int policy) {
+  std::size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"})
+    count += ::sched_getscheduler(std::stoi(task.path().filename())) == policy ? 1 : 0;
   return count;
 }
 
@@ -52,6 +61,18 @@ TEST_CASE("start refuses options and endpoints that can not work") {
     change(world.options);
     Recorder recorder;
     CHECK_FALSE(world.make()->start(world.context(recorder)));
+  }
+}
+
+TEST_CASE("the transport's threads wait for their turn on a busy core, unless told to preempt") {
+  if (::sched_getscheduler(0) != SCHED_OTHER) return;  // they keep what this process was given
+  const std::size_t before = threads_of(SCHED_BATCH);
+  for (const bool preempt : {false, true}) {
+    TcpWorld world;
+    world.options.preempt = preempt;
+    End<TcpWorld> end{world};
+    CHECK((threads_of(SCHED_BATCH) == before) == preempt);
+    CHECK(::sched_getscheduler(0) == SCHED_OTHER);
   }
 }
 
