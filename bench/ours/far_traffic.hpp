@@ -18,7 +18,7 @@ namespace midplane::bench {
 
 /// What the rows state of our side.
 inline std::string far_setting(const std::string& executor) {
-  return "one core per process; ours: FlatBuffer built in place, far_wait, one_thread, block, queue of 65536 "
+  return "one core per process; ours: FlatBuffer written in place, far_wait, one_thread, block, queue of 65536 "
          "messages and "
          "64 MiB, handlers on executor " +
          executor + "; rival: see bench/README.md";

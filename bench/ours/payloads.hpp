@@ -1,5 +1,5 @@
 #pragma once
-/// The payloads of the rows between processes: built in place for every message, checked by the reader.
+/// The payloads of the rows between processes: written in place for every message, checked by the reader.
 /// `bytes` is the exact size as sent.
 
 #include <cstdint>
