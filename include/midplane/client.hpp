@@ -179,7 +179,7 @@ class Client {
   Pending<R> request(V&& value, const RequestOptions& options = {}) {
     return Pending<R>{send(std::forward<V>(value), options, false)};
   }
-  /// The server streams its replies.
+  /// The server streams its replies. The timeout is for the whole stream: give one that lasts a longer one.
   template <class V>
   Stream<R> open(V&& value, const RequestOptions& options = {}) {
     return Stream<R>{send(std::forward<V>(value), options, true)};

@@ -65,7 +65,7 @@ class AnyMessage {
   [[nodiscard]] const Headers* headers() const noexcept;
   /// The bus that published it; empty: this one.
   [[nodiscard]] std::string_view peer() const noexcept;
-  /// Counts from 1 per Publisher (near) or per link and topic (far).
+  /// Counts from 1 per Publisher (near) or per link and topic (far). 0: retained, from before the numbering.
   [[nodiscard]] std::uint64_t sequence() const noexcept;
   /// It was published before the subscription joined.
   [[nodiscard]] bool retained() const noexcept { return retained_; }

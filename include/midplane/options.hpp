@@ -1,7 +1,7 @@
 #pragma once
 /// Options are aggregates: name what you change, the rest keeps the default stated here.
 ///
-///     bus.subscribe(ticks, handler, {.queue = {.messages = 64, .overflow = Overflow::drop_oldest}});
+///     bus.subscribe(ticks, handler, {.queue = Queue{.messages = 64, .overflow = Overflow::drop_oldest}});
 
 #include <cstddef>
 #include <cstdint>

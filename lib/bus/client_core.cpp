@@ -59,6 +59,7 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
     };
   }
   auto client = base::make_unforked<ClientCore>(core, depot, timeout, std::move(asker));
+  client->streams = defaults.streaming;
   core->enrol(client);
   return client;
 }
@@ -74,6 +75,8 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
   Result<void> valid = core->refuses.load(std::memory_order_acquire) ? Result<void>{closed_handle()}
                                                                      : apply_headers(*envelope, options.headers);
   if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "the deadline has passed already; RequestOptions::timeout is above zero"};
+  if (valid && core->streams && !streaming)
+    valid = Error{ErrorCode::unsupported, "this service streams its replies; ask with open()"}.with(core->asker->route().name()->text);
   if (!valid) {
     release(envelope);
     return PendingHandle{valid.error()};

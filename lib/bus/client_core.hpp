@@ -25,6 +25,7 @@ class [[gnu::visibility("hidden")]] ClientCore final : public Part {
   Sender sender;
   const std::shared_ptr<BusCore> bus;
   const Duration timeout;
+  bool streams = false;  ///< its contract says so; set before anybody asks
   const std::shared_ptr<call::Asker> asker;
   std::atomic<bool> refuses{false};
 };

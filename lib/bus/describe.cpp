@@ -99,6 +99,14 @@ bool is_linked(call::ServiceRoute& route, const OnlyPeer& wanted) {
   return std::any_of(far.begin(), far.end(), [&](const auto& sink) { return wanted.is_meant(sink->peer()); });
 }
 
+/// Its link is up; what it serves is told a moment later.
+bool is_up(const BusCore& bus, const OnlyPeer& wanted) {
+  if (!bus.links) return false;
+  const auto peers = bus.links->peers();
+  return std::any_of(peers.begin(), peers.end(),
+                     [&](const link::PeerInfo& one) { return one.state == link::PeerState::up && wanted.is_meant(one.name); });
+}
+
 Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view service, std::string_view peer,
                            const std::vector<std::byte>& question, Duration timeout) {
   if (!bus || bus->refuses()) return closed_handle();
@@ -118,7 +126,7 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
 
   const Instant until = bus->clock->now() + timeout;
   const auto waited = route->condition.wait(*bus->executor, *bus->clock, timeout, [&] {
-    return is_linked(*route, *balancer) || bus->refuses() || !bus->still_reaching();
+    return is_linked(*route, *balancer) || bus->refuses() || (!bus->still_reaching() && !is_up(*bus, *balancer));
   });
   if (bus->refuses()) return closed_handle();
   if (!waited) return explain_wait(*bus, waited, "no bus of this name was linked within the duration").error();

@@ -151,10 +151,18 @@ void Correlator::sleep(Call& call, Instant until) noexcept {
   else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
 }
 
+namespace {
+Error streams() noexcept {
+  return {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"};
+}
+}  // namespace
+
 void Correlator::reply(std::uint64_t id, wire::Envelope* reply) noexcept {
   AnyMessage message = reply ? AnyMessage::adopt(reply, false) : AnyMessage{};
   Call* call = find(id);
-  if (call && begin_settling(*call, id)) settle(*call, Outcome{std::move(message), std::nullopt});
+  if (!call || !begin_settling(*call, id)) return;
+  if (reply || call->stream_) settle(*call, Outcome{std::move(message), std::nullopt});
+  else settle(*call, Outcome{{}, streams()});
 }
 
 void Correlator::fail(std::uint64_t id, const Error& error) noexcept {
@@ -167,9 +175,13 @@ wire::ItemSent Correlator::item(std::uint64_t id, wire::Envelope* item) noexcept
   if (!call) return wire::ItemSent::gone;
   bool run = false;
   {
-    const std::lock_guard lock{call->flag_};
-    if (call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open) || !call->stream_)
+    std::unique_lock lock{call->flag_};
+    if (call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open)) return wire::ItemSent::gone;
+    if (!call->stream_) {
+      lock.unlock();
+      fail(id, streams());
       return wire::ItemSent::gone;
+    }
     if (call->stream_->items.size() >= call->stream_->items_max) return wire::ItemSent::no_credit;
     try {
       call->stream_->items.push_back(AnyMessage::adopt(item, false));

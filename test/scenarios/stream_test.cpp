@@ -132,6 +132,28 @@ EVERYWHERE("send_each sends a stream at its reader's pace and finishes it; a rea
   CHECK(*made <= 2 * window + 2);
 }
 
+EVERYWHERE("a plain request at a server that streams fails at its end and harms nothing else") {
+  auto server = s.out().serve(echo, [](Request<Bytes>, StreamResponder<Bytes> a) { CHECK(a.finish()); }).value();
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  const auto reply = client.request(bytes("go")).get();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().code() == ErrorCode::unsupported);
+  auto stream = client.open(bytes("go"));
+  const auto end = stream.next(30s);
+  REQUIRE(end);
+  CHECK_FALSE(end->has_value());
+}
+
+EVERYWHERE("a contract that streams is not asked with request()") {
+  constexpr Service<Bytes, Bytes> streaming{"stream.contract", {.streaming = true}};
+  auto client = s.in().client(streaming).value();
+  const auto reply = client.request(bytes("go")).get();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().code() == ErrorCode::unsupported);
+  CHECK(reply.error().fate() == Fate::not_started);
+}
+
 EVERYWHERE("an error at the end of a stream comes behind its items") {
   Source source{s, 100, [](auto& a) { CHECK(a.fail(4, "broken")); }};
   auto client = s.in().client(echo, {.timeout = 10min}).value();

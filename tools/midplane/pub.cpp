@@ -150,7 +150,7 @@ class Pub {
       std::cout << line.number("published", published_).number("offered", sum_.sinks).number("sent", left.delivered).number("lost", lost);
     } else {
       std::cout << "published " << plural(published_, "message") << " on " << options_.topic << (type.empty() ? "" : " (" + type + ")")
-                << ": sent to peers " << left.delivered << ", lost " << lost << '\n';
+                << ": deliveries to peers " << left.delivered << ", lost " << lost << '\n';
     }
     if (failed_ || lost > 0) return Exit::answer;
     return published_ > 0 ? Exit::done : Exit::nothing;
