@@ -48,7 +48,7 @@ def run(*words, peers=None, stdin="", binary=False, cwd=None):
 
 
 def refused(what, code, words, *said, **how):
-    """It ends with this code, prints no result, and the message holds all these words."""
+    """It ends with this code, and the message holds all these words."""
     got = run(*words, **how)
     check(got.code == code and all(word in got.err for word in said), what, f"{words}: wanted {code} and {said}\n{got}")
 
@@ -232,7 +232,8 @@ def bench():
     check(got.code == 0 and [one["path"] for one in got.objects] == ["in process", "tcp loopback"], "bench measures in process and over tcp", got)
     for one in got.objects:
         counted = sum(row["count"] for row in one["histogram"])
-        check(one["sent"] == 600 and one["sent"] == one["received"] + one["lost"] and counted == one["received"],
+        check(one["sent"] == 600 and counted == one["received"] and
+              sum(one["dropped"].values()) == one["lost"] == one["sent"] - one["received"],
               f"bench accounts for every message, {one['path']}", one)
         check(0 < one["p50_ns"] <= one["p99_ns"] <= one["p999_ns"] <= one["max_ns"], f"bench's quantiles rise, {one['path']}", one)
     got = run("bench", "--path", "inproc", "--rate", "1000", "--for", "200ms")

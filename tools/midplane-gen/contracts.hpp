@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/scalars.hpp"
 #include "schema/schema.hpp"
 
 namespace midplane::gen {
@@ -41,9 +42,7 @@ struct Contracts {
   std::vector<std::string> includes;  ///< stems of the schemas included directly, without midplane.fbs
 };
 
-[[nodiscard]] inline std::string_view view_of(const flatbuffers::String* text) noexcept {
-  return text != nullptr ? std::string_view{text->c_str(), text->size()} : std::string_view{};
-}
+using schema::view_of;
 
 inline constexpr std::string_view topic_marker = "midplane.Topic";
 

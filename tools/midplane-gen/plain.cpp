@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contracts.hpp"
+#include "schema/scalars.hpp"
 #include "words.hpp"
 
 namespace midplane::gen {
@@ -16,24 +17,6 @@ struct Place {
   std::size_t bytes;
   std::size_t offset = 0;  ///< in the FlatBuffer
 };
-
-/// 0: no number.
-std::size_t bytes_of(reflection::BaseType type) noexcept {
-  switch (type) {
-    case reflection::Bool:
-    case reflection::Byte:
-    case reflection::UByte: return 1;
-    case reflection::Short:
-    case reflection::UShort: return 2;
-    case reflection::Int:
-    case reflection::UInt:
-    case reflection::Float: return 4;
-    case reflection::Long:
-    case reflection::ULong:
-    case reflection::Double: return 8;
-    default: return 0;
-  }
-}
 
 /// The object API gives such a field, or all of the table, a type of the user's.
 template <class Definition>
@@ -52,8 +35,9 @@ std::vector<Place> places_of(const reflection::Object& table) {
   if (has_own_type(table)) return {};
   for (const auto* field : *table.fields()) {
     if (field->deprecated()) continue;
-    const std::size_t bytes = bytes_of(field->type()->base_type());
-    if (bytes == 0 || field->optional() || has_own_type(*field)) return {};
+    const reflection::BaseType type = field->type()->base_type();
+    const std::size_t bytes = schema::scalar_bytes(type);
+    if (bytes == 0 || type == reflection::UType || field->optional() || has_own_type(*field)) return {};
     places.push_back({field, bytes});
   }
   std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
