@@ -111,18 +111,17 @@ template <Place place>
 struct At : Setting {
   At() : Setting{place} {}
 };
-#ifdef MIDPLANE_TEST_ZMQ
-using OverIpc = At<Place::ipc>;
-using OverTcp = At<Place::tcp>;
-#define MIDPLANE_SETTINGS OverIpc, OverTcp
-#define MIDPLANE_FAR_SETTINGS OverIpc, OverTcp
-#else
 using InProcess = At<Place::near>;
 using InProcessOnPool = At<Place::near_pool>;
 using OverFaulty = At<Place::faulty>;
-#define MIDPLANE_SETTINGS InProcess, InProcessOnPool, OverFaulty
+using OverIpc = At<Place::ipc>;
+using OverTcp = At<Place::tcp>;
+#ifdef MIDPLANE_TEST_ZMQ
+#define MIDPLANE_FAR_SETTINGS OverFaulty, OverIpc, OverTcp
+#else
 #define MIDPLANE_FAR_SETTINGS OverFaulty
 #endif
+#define MIDPLANE_SETTINGS InProcess, InProcessOnPool, MIDPLANE_FAR_SETTINGS
 
 // The body is compiled once; doctest registers it once per setting.
 #define MIDPLANE_SCENARIO(body, name, ...)              \

@@ -128,10 +128,14 @@ struct Plain {
   }
   Plain(const Plain&) = delete;
   ~Plain() { ::close(fd); }
-  /// False when the other side has ended the connection.
+  /// False when the other side has ended the connection. That end does not wake a send() that waits for a full receiver:
+  /// the kernel would go on asking it for minutes.
   bool send(std::string_view data) const {
     while (!data.empty()) {
-      const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+      pollfd ready{fd, POLLOUT | POLLRDHUP, 0};
+      if (::poll(&ready, 1, 30'000) != 1 || (ready.revents & (POLLRDHUP | POLLHUP | POLLERR))) return false;
+      const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent < 0 && errno == EAGAIN) continue;
       if (sent <= 0) return false;
       data.remove_prefix(static_cast<std::size_t>(sent));
     }
