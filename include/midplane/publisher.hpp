@@ -14,6 +14,7 @@
 #include <midplane/headers.hpp>
 #include <midplane/message.hpp>
 #include <midplane/names.hpp>
+#include <midplane/required_parts.hpp>
 #include <midplane/result.hpp>
 
 namespace midplane {
@@ -97,6 +98,7 @@ Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration);
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn);
 [[nodiscard]] Error closed_handle() noexcept;
 [[nodiscard]] Error malformed_bytes() noexcept;
+[[nodiscard]] Error unset_field(std::string_view name);
 inline bool needs_extra(const PublishOptions& options) noexcept { return options.headers || options.ttl.count() != 0; }
 
 /// Adopted memory that no draft ever saw.
@@ -106,6 +108,12 @@ void give_back(V& value) {
     if (value.release) value.release();
   }
 }
+
+template <class T, class V>
+inline constexpr bool is_object_with_required_parts = false;
+template <class T, class V>
+  requires std::is_same_v<V, typename T::NativeTableType> && HasRequiredParts<T>
+inline constexpr bool is_object_with_required_parts<T, V> = true;
 
 /// Puts any form of payload into a draft; the error when bytes are no valid T.
 template <class T, class V>
@@ -125,6 +133,9 @@ Result<void> fill(Draft& draft, V&& value) {
     draft.copy(bytes);
   } else {
     static_assert(EncodableAs<V, T>, "no value, builder, message or bytes of the topic's payload type");
+    if constexpr (is_object_with_required_parts<T, Held>) {
+      if (const std::string_view field = RequiredParts<T>::unset(value); !field.empty()) return unset_field(field);
+    }
     Codec<T>::encode(draft, std::forward<V>(value));
   }
   return ok();

@@ -227,9 +227,9 @@ void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexce
     server.runner->unref();
   }
   if (taken) return;
-  extra.return_address->fail(extra.correlation, servers.empty()
-                                                    ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
-                                                    : Error{ErrorCode::busy, "every server's queue is full; try again later"});
+  const Error refusal = servers.empty() ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
+                                        : Error{ErrorCode::busy, "every server's queue is full; try again later"};
+  extra.return_address->fail(extra.correlation, refusal.with(request->name->text));
   release(request);
 }
 

@@ -73,9 +73,10 @@ void Asker::attempt(Call& call, wire::Envelope* request) noexcept {
   }
   if (moved == Moved::nobody && options_.still_reaching && options_.still_reaching())
     return wait_for_server(call, request);
-  correlator_->fail(id, moved == Moved::nobody
+  const Error refusal = moved == Moved::nobody
                             ? Error{ErrorCode::no_server, "nobody serves this name; start a server or check the name"}
-                            : Error{ErrorCode::busy, "every server's queue is full; try again later"});
+                            : Error{ErrorCode::busy, "every server's queue is full; try again later"};
+  correlator_->fail(id, refusal.with(options_.route->name()->text));
   detail::release(request);
 }
 

@@ -1,6 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <array>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -11,6 +15,8 @@
 #include <midplane/result.hpp>
 #include <midplane/testing/manual_clock.hpp>
 
+#include "base/line_log.hpp"
+
 using namespace midplane;
 
 TEST_CASE("the steady clock never goes backwards and does not let itself be moved") {
@@ -19,6 +25,42 @@ TEST_CASE("the steady clock never goes backwards and does not let itself be move
   CHECK(clock->is_system());
   CHECK(!clock->advance_to(Instant::never()));
   CHECK(clock->now() >= before);
+}
+
+TEST_CASE("a log line has time, level, code, what happened, what to do and the fields, and no more bytes than it may") {
+  const std::vector<LogField> fields{{"peer", "db1"}, {"topic", "a.b"}};
+  LogRecord record{LogLevel::warning, "link.peer_lost", "a link ended", "it is dialled again", fields};
+  const std::chrono::milliseconds when{1'795'299'053'007};
+  CHECK(base::log_line(record, when) ==
+        "2026-11-21T22:10:53.007Z warning link.peer_lost: a link ended; it is dialled again (peer=db1 topic=a.b)\n");
+  record.action = {};
+  record.fields = {};
+  CHECK(base::log_line(record, when) == "2026-11-21T22:10:53.007Z warning link.peer_lost: a link ended\n");
+  const std::string longest(base::log_line_bytes_max, 'x');
+  record.message = longest;
+  const std::string cut = base::log_line(record, when);
+  CHECK(cut.size() == base::log_line_bytes_max);
+  CHECK(cut.ends_with("xxx...\n"));
+}
+
+TEST_CASE("the log on standard error writes whole lines from its level on") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  const auto log = stderr_log();
+  log->log({LogLevel::info, "bus.info", "not for here", {}, {}});
+  log->log({LogLevel::warning, "bus.warning", "first", {}, {}});
+  log->log({LogLevel::error, "bus.error", "second", {}, {}});
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(ends[1]);
+  std::string read(1000, '\0');
+  read.resize(static_cast<std::size_t>(::read(ends[0], read.data(), read.size())));
+  ::close(ends[0]);
+  CHECK(read.find("info") == std::string::npos);
+  CHECK(read.find("Z warning bus.warning: first\n") != std::string::npos);
+  CHECK(read.ends_with("Z error bus.error: second\n"));
 }
 
 TEST_CASE("every error message begins with its code, and shows detail and app code behind the text") {

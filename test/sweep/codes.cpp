@@ -99,7 +99,7 @@ Error full() {
   Scene scene;
   auto inbox = scene.bus.inbox(news, {.queue = Queue{.messages = 1, .overflow = Overflow::refuse}}).value();
   auto publisher = scene.bus.publisher(news).value();
-  publisher.publish(question).value();
+  static_cast<void>(publisher.publish(question).value());
   return publisher.publish(question).error();
 }
 

@@ -12,7 +12,7 @@ LINES_MAX = 500
 SOURCES = (".hpp", ".h", ".cpp", ".cc")
 SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>:])(::)?sleep\s*\(")
 WALL_CLOCK = re.compile(r"\b(CLOCK_REALTIME\w*|system_clock|gettimeofday|time\s*\(\s*(nullptr|NULL|0)\s*\))")
-STAMPS = ("lib/bus/publisher_core.cpp", "lib/base/random.cpp")  # Message::sent_at; a seed
+STAMPS = ("lib/bus/publisher_core.cpp", "lib/base/random.cpp", "lib/base/line_log.cpp")  # Message::sent_at; a seed; a log
 ZEROMQ = re.compile(r"^(zmq(_addon)?\.h(pp)?|zmq_utils\.h)$")
 
 

@@ -9,7 +9,7 @@
 namespace midplane::gen {
 
 /// NAME_midplane.hpp: traits of the tables, constants of the rpc_services.
-[[nodiscard]] std::string header_text(const Contracts& contracts, const std::string& stem);
+[[nodiscard]] std::string header_text(const Contracts& contracts, const schema::Schema& schema, const std::string& stem);
 /// NAME_midplane.cpp: the binary schema, the traits' bodies, the functions of names with `*`.
 [[nodiscard]] std::string source_text(const Contracts& contracts, const schema::Schema& schema, std::string_view bfbs,
                                       const std::string& stem);

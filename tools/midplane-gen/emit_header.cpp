@@ -1,6 +1,7 @@
 #include "emit.hpp"
 
 #include "plain.hpp"
+#include "required.hpp"
 #include "words.hpp"
 
 namespace midplane::gen {
@@ -68,15 +69,17 @@ std::string parameters_text(const Contract& contract) {
   return text;
 }
 
-std::string header_text(const Contracts& contracts, const std::string& stem) {
+std::string header_text(const Contracts& contracts, const schema::Schema& schema, const std::string& stem) {
   std::string text = "#pragma once\n/// Written by midplane-gen from " + stem + ".fbs; change that and build again.\n\n"
                      "#include <chrono>\n#include <cstdint>\n#include <cstring>\n#include <string_view>\n\n"
-                     "#include <midplane/names.hpp>\n#include <midplane/plain_table.hpp>\n#include <midplane/schema.hpp>\n\n";
+                     "#include <midplane/names.hpp>\n#include <midplane/plain_table.hpp>\n"
+                     "#include <midplane/required_parts.hpp>\n#include <midplane/schema.hpp>\n\n";
   text += "#include \"" + stem + "_generated.h\"\n";
   for (const auto& include : contracts.includes) text += "#include \"" + include + "_midplane.hpp\"\n";
   for (const auto* table : contracts.tables)
     text += "\ntemplate <>\nstruct midplane::SchemaOf<::" + cpp_name(view_of(table->name())) + "> {\n"
-            "  static const midplane::TypeInfo& info() noexcept;\n};\n" + plain_table_text(*table);
+            "  static const midplane::TypeInfo& info() noexcept;\n};\n" + plain_table_text(*table) +
+            required_declaration(schema, *table);
   for (const auto& group : contracts.groups) {
     text += "\n/// " + group.full_name + "\nnamespace " + group.cpp_namespace + " {\n\n";
     for (const auto& contract : group.contracts) text += constant_text(contract) + (contract.holes == 0 ? "" : "\n");

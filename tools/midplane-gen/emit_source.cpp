@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "emit.hpp"
+#include "required.hpp"
 #include "schema/fingerprint.hpp"
 #include "words.hpp"
 
@@ -83,7 +84,7 @@ std::string source_text(const Contracts& contracts, const schema::Schema& schema
     const std::string name{view_of(table->name())};
     text += "\nconst midplane::TypeInfo& midplane::SchemaOf<::" + cpp_name(name) + ">::info() noexcept {\n"
             "  static constexpr midplane::TypeInfo type{\"" + name + "\", " + hex(schema::fingerprint(schema, *table)) +
-            ", schema_bytes};\n  return type;\n}\n";
+            ", schema_bytes};\n  return type;\n}\n" + required_definition(schema, *table);
   }
   for (const auto& group : contracts.groups) {
     std::string functions;

@@ -44,7 +44,7 @@ void generate(const Task& task, const Flatc& flatc) {
   }
   const schema::Schema schema = load_schema(compiled.bfbs, task.input);
   const Contracts contracts = read_contracts(schema, task.input.string(), stem);
-  const std::string header = header_text(contracts, stem);
+  const std::string header = header_text(contracts, schema, stem);
   const std::string source = source_text(contracts, schema, compiled.bfbs, stem);
 
   std::vector<fs::path> written;

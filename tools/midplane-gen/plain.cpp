@@ -1,11 +1,10 @@
 #include "plain.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "contracts.hpp"
+#include "native.hpp"
 #include "schema/scalars.hpp"
 #include "words.hpp"
 
@@ -17,17 +16,6 @@ struct Place {
   std::size_t bytes;
   std::size_t offset = 0;  ///< in the FlatBuffer
 };
-
-/// The object API gives such a field, or all of the table, a type of the user's.
-template <class Definition>
-bool has_own_type(const Definition& definition) {
-  if (!definition.attributes()) return false;
-  constexpr std::array<std::string_view, 5> changing{"cpp_type", "native_type", "native_inline", "native_custom_alloc",
-                                                      "hash"};
-  return std::any_of(definition.attributes()->begin(), definition.attributes()->end(), [&](const auto* one) {
-    return std::find(changing.begin(), changing.end(), view_of(one->key())) != changing.end();
-  });
-}
 
 /// Largest first, so that each is aligned; empty when a builder is needed.
 std::vector<Place> places_of(const reflection::Object& table) {

@@ -2,6 +2,7 @@
 /// Where Midplane says what it did and noticed. Silent by default: without a sink nothing is formatted or written.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -35,6 +36,11 @@ class LogSink {
   /// Any thread; must not call back into the bus.
   virtual void log(const LogRecord& record) noexcept = 0;
 };
+
+/// A sink that writes each record of at least this level to standard error, as one line of at most 2000 bytes:
+/// `2026-11-21T22:10:53.125Z warning link.peer_lost: a link ended; it is dialled again (peer=db1)`. A line that can not be
+/// written is lost; `log` blocks as long as the write does. Throws bad_alloc.
+[[nodiscard]] std::shared_ptr<LogSink> stderr_log(LogLevel least = LogLevel::warning);
 
 }  // namespace v0
 }  // namespace midplane
