@@ -114,7 +114,8 @@ int main(int argc, char** argv) {
     command->add_option("--seconds", options.seconds, "how long")->check(CLI::Range(0, 86'400));
     command->add_flag("--json", options.json, "for programs");
   }
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  const auto is_first = [&](const CLI::App* command) { return argc > 1 && command->check_name(argv[1]); };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_first).empty()) {
     std::cerr << "hostwatch: no subcommand " << argv[1] << "; there are agent, watch, tail and demo\n";
     return 2;
   }

@@ -97,7 +97,7 @@ class FarSide final : public link::Host {
     std::map<std::uint64_t, std::vector<std::byte>> schemas;                ///< that it has sent
     std::shared_ptr<FarCredits> credits;
     // Until the frame ends: consumers that are still to be told, and topics whose credits are to be counted.
-    route::Wakes wakes{};
+    route::Wakes wakes{mailbox::Telling::later};
     std::uint32_t untold = 0;
     std::uint64_t untold_bytes = 0;
     std::vector<Incoming*> counted_later{};

@@ -22,6 +22,10 @@
 
 namespace midplane::inline v0::mailbox {
 
+/// When the mailbox is told of a lane that is no longer empty. `later`: by who pushed, whatever was listed, before
+/// anything waits for the message; many messages share one read-modify-write then.
+enum class Telling : bool { now, later };
+
 /// Marks a slot whose message was published before the subscription joined.
 inline constexpr std::uintptr_t retained_tag = 1;
 
@@ -54,14 +58,17 @@ class BasicLane {
   }
   /// Takes back a reservation that was not used.
   void unreserve(std::uint64_t bytes) noexcept { allowance_ += load_of(1, bytes); }
-  /// After `reserve`; takes over one reference. True when the mailbox has to be told (`Mailbox::list`).
-  bool push(wire::Envelope* envelope) noexcept {
+  /// After `reserve`; takes over one reference. True when the mailbox has to be told: by `Mailbox::list`, when it may be
+  /// `later` by `Mailbox::list_if_new`.
+  bool push(wire::Envelope* envelope, Telling telling = Telling::now) noexcept {
     const std::uint64_t at = tail_.load(std::memory_order_relaxed);
     if ((at & 7) == 0) base::prefetch_to_write(&slots_[(at + 16) & mask_]);
     slots_[at & mask_] = envelope;
     tail_.store(at + 1, Orders::release);
-    return !listed_.exchange(true, Orders::acq_rel);
+    return telling == Telling::later || mark_listed();
   }
+  /// False when it is listed already.
+  bool mark_listed() noexcept { return !listed_.exchange(true, Orders::acq_rel); }
   /// Gives back what the lane holds in advance: when the sender leaves.
   void return_allowance() noexcept {
     admission_.unreserve(allowance_);
@@ -83,7 +90,7 @@ class BasicLane {
   bool unlist() noexcept {
     listed_.exchange(false, Orders::acq_rel);
     if (filled() == position()) return true;
-    return listed_.exchange(true, Orders::acq_rel);
+    return !mark_listed();
   }
 
   // Any thread.

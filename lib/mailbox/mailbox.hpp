@@ -49,10 +49,14 @@ class Mailbox {
   Lane* open_lane(const void* sender, const std::weak_ptr<const void>& comes_back = {}) noexcept;
   void close_lane(Lane& lane) noexcept;
   /// Offers one message under every policy but `refuse` and `block`, whose room the sender reserves first. Takes over
-  /// one reference when it answers `queued`. Sets `listed` when the caller has to call `list`.
-  Offered offer(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
+  /// one reference when it answers `queued`. Sets `listed` when the caller has to call `list`, or `list_if_new`.
+  Offered offer(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling = Telling::now) noexcept;
   /// A lane has become non-empty: tells the consumer. An inline handler runs in here.
   void list(Lane& lane) noexcept;
+  /// The same for messages that were pushed with `Telling::later`.
+  void list_if_new(Lane& lane) noexcept {
+    if (queue_.overflow == Overflow::latest || lane.mark_listed()) list(lane);
+  }
   void count_dropped(DropReason reason, std::uint64_t messages = 1) noexcept { count_drop(dropped_, reason, messages); }
   /// An offer that can not enter any queue: counted as offered and lost.
   void count_lost_offer(DropReason reason) noexcept {
@@ -127,7 +131,7 @@ class Mailbox {
   const bool shared_consumer_;
 
  private:
-  Offered offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
+  Offered offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling) noexcept;
   Offered offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
   bool evict(Lane& own) noexcept;
   wire::Envelope* take_from_lanes() noexcept;

@@ -4,28 +4,28 @@
 
 namespace midplane::inline v0::mailbox {
 
-Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
+Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling) noexcept {
   if (queue_.overflow == Overflow::latest) return offer_conflating(lane, envelope, listed);
   lane.count_offered();
   if (!lane.reserve(envelope->size)) {
-    if (queue_.overflow == Overflow::drop_oldest) return offer_evicting(lane, envelope, listed);
+    if (queue_.overflow == Overflow::drop_oldest) return offer_evicting(lane, envelope, listed, telling);
     count_dropped(DropReason::queue_full_newest);
     return Offered::dropped;
   }
-  listed = lane.push(envelope);
+  listed = lane.push(envelope, telling);
   return Offered::queued;
 }
 
-Offered Mailbox::offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept {
+Offered Mailbox::offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling) noexcept {
   const bool never_fits = envelope->size > queue_.bytes;
   while (!never_fits && evict(lane)) {
     if (lane.reserve(envelope->size)) {
-      listed = lane.push(envelope);
+      listed = lane.push(envelope, telling);
       return Offered::queued;
     }
   }
   if (!never_fits && lane.reserve(envelope->size)) {
-    listed = lane.push(envelope);
+    listed = lane.push(envelope, telling);
     return Offered::queued;
   }
   count_dropped(DropReason::queue_full_newest);

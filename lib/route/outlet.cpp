@@ -294,7 +294,7 @@ Offering Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> 
 void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept {
   mouth.lane->count_offered();
   ++offering.queued;
-  if (mouth.lane->push(envelope)) wakes.add(*mouth.mailbox, *mouth.lane);
+  if (mouth.lane->push(envelope, wakes.telling())) wakes.add(*mouth.mailbox, *mouth.lane);
 }
 
 void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept {
@@ -306,7 +306,7 @@ void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wak
   if (!mouth.lane) return lose(mouth, DropReason::no_memory, offering);
   if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes);
   bool listed = false;
-  if (mouth.mailbox->offer(*mouth.lane, envelope, listed) == mailbox::Offered::dropped) {
+  if (mouth.mailbox->offer(*mouth.lane, envelope, listed, wakes.telling()) == mailbox::Offered::dropped) {
     ++offering.dropped;
     return;
   }

@@ -34,8 +34,12 @@ struct Offering {
 /// runs right there.
 class Wakes {
  public:
+  /// `later`: many messages come before `tell`; their lanes are looked at once, then.
+  explicit Wakes(mailbox::Telling telling = mailbox::Telling::now) noexcept : telling_{telling} {}
+  [[nodiscard]] mailbox::Telling telling() const noexcept { return telling_; }
   /// Counts a reference: once the flag is free another caller's renewed outlet may let the mailbox go.
   void add(mailbox::Mailbox& mailbox, mailbox::Lane& lane) noexcept {
+    if (telling_ == mailbox::Telling::later && knows(lane)) return;
     mailbox.ref();
     if (size_ < few_.size()) {
       few_[size_++] = {&mailbox, &lane};
@@ -61,13 +65,21 @@ class Wakes {
     mailbox::Mailbox* mailbox;
     mailbox::Lane* lane;
   };
-  static void tell_one(const Entry& entry) noexcept {
-    entry.mailbox->list(*entry.lane);
+  [[nodiscard]] bool knows(const mailbox::Lane& lane) const noexcept {
+    for (std::size_t i = size_; i > 0; --i) {
+      if (few_[i - 1].lane == &lane) return true;
+    }
+    return !more_.empty() && more_.back().lane == &lane;
+  }
+  void tell_one(const Entry& entry) const noexcept {
+    if (telling_ == mailbox::Telling::now) entry.mailbox->list(*entry.lane);
+    else entry.mailbox->list_if_new(*entry.lane);
     entry.mailbox->unref();
   }
   std::array<Entry, 16> few_;  // left uninitialised: this stands on the path of every message
-  std::vector<Entry> more_;
+  std::vector<Entry> more_;  // in `later` a lane may stand here more than once: it is listed once all the same
   std::size_t size_ = 0;
+  mailbox::Telling telling_;
 };
 
 /// Our subscriptions that take a peer's topic, and whether its type agrees with theirs.

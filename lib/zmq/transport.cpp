@@ -7,6 +7,7 @@
 #include "zmq/bound.hpp"
 #include "zmq/descriptors.hpp"
 #include "zmq/dialled.hpp"
+#include "zmq/frame_memory.hpp"
 #include "zmq/patient.hpp"
 #include "zmq/system_error.hpp"
 
@@ -51,6 +52,7 @@ Result<void> ZmqTransport::start(TransportContext context) try {
   hub_.linger = options_.linger;
   frame_bytes_max_ = context.frame_bytes_max;
   hub_.unread_bytes_max = 2 * context.frame_bytes_max + kernel_bytes;
+  keep_frame_memory();
   const PatientThreads started_here{!options_.preempt};
   if (auto opened = open_context(); !opened) return opened;
   return pump_.start(context.executor);

@@ -147,6 +147,46 @@ TEST_CASE("a burst from one lane lets the others have their turn") {
   box->unref();
 }
 
+TEST_CASE("what is pushed in bursts and told once is all consumed, also from a lane that is still listed") {
+  constexpr std::uint64_t bursts = 20'000;
+  auto pool = pool_executor({.threads = 1}).value();
+  Memory memory;
+  std::atomic<std::uint64_t> entered{0};
+  RunnerOptions options;
+  options.name = "t";
+  options.queue = Queue{.messages = 64};
+  options.executor = pool;
+  options.clock = steady_clock();
+  options.verify = &accept;
+  options.handler = [&](AnyMessage&) { ++entered; };
+  auto* runner = new Runner{std::move(options)};
+  const char sender{};
+  Lane* lane = runner->open_lane(&sender);
+  std::uint64_t queued = 0;
+  for (std::uint64_t burst = 0; burst < bursts; ++burst) {
+    for (std::uint64_t i = 0; i <= burst % 4; ++i) {
+      wire::Envelope* envelope = memory.make(i, 8, false);
+      bool listed = false;
+      if (runner->offer(*lane, envelope, listed, Telling::later) == Offered::dropped) {
+        detail::release(envelope);
+        continue;
+      }
+      CHECK(listed);
+      ++queued;
+    }
+    runner->list_if_new(*lane);
+    // Everything was told: a message left behind would be waited for in vain.
+    if (burst % 16 == 0) {
+      while (entered != queued) std::this_thread::yield();
+    }
+  }
+  runner->close_lane(*lane);
+  runner->close(DropReason::unsubscribed);
+  CHECK(runner->wait_stopped(std::chrono::seconds{20}));
+  runner->unref();
+  pool->stop(base::steady_now() + std::chrono::seconds{10});
+}
+
 TEST_CASE("Conflation keeps one per topic and moves a replaced one to the end") {
   Memory memory;
   Conflation conflation;

@@ -69,7 +69,7 @@ def places(copy):
 def versions(copy):
     header = (copy.include / "midplane" / "version.hpp").read_text()
     parts = [re.search(rf"version_{part} = (\d+);", header)[1] for part in ("major", "minor", "patch")]
-    cmake = (copy.lib / "cmake" / "midplane" / "midplane-config-version.cmake").read_text()
+    cmake = next(copy.prefix.rglob("midplane-config-version.cmake")).read_text()
     said = {"version.hpp": ".".join(parts), "CMake": re.search(r'PACKAGE_VERSION "(.*?)"', cmake)[1]}
     for name in sorted(path.stem for path in (copy.lib / "pkgconfig").glob("*.pc")):
         said[name + ".pc"] = run("pkg-config", "--modversion", name, env=copy.pkgconfig).strip()
@@ -145,7 +145,7 @@ def cmake(copy, scratch):
         lists.mkdir()
         start = "cmake_minimum_required(VERSION 3.20)\nproject(x LANGUAGES CXX)\n"
         (lists / "CMakeLists.txt").write_text(f"{start}{call}\n")
-        said = run("cmake", "-S", lists, "-B", lists / "b", f"-DCMAKE_PREFIX_PATH={copy.prefix}", expected=None)
+        said = run("cmake", "-S", lists, "-B", lists / "b", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={copy.prefix}", expected=None)
         require(word in said, said)
 
     def refusals():
