@@ -6,7 +6,8 @@
 /// slot is free is known from Admission, so the producer never reads `head_`. `listed_` is set and cleared by
 /// read-modify-writes only: if the producer's comes second it sees "not listed" and lists the lane; if it comes first,
 /// the consumer's acquires it and sees the new tail when it looks again. So no message is left behind and no fence is
-/// needed.
+/// needed. With `Telling::later` one such read-modify-write of the producer stands behind many stores of `tail_`: what is
+/// said of the last of them holds for all, and until it comes nobody waits for them but who looks by himself.
 
 #include <algorithm>
 #include <atomic>
