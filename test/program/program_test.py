@@ -248,7 +248,8 @@ def doctor(at):
     got = run("doctor", "--json", "--peer", at)
     checks = {one["check"]: one["verdict"] for one in got.objects}
     check(got.code == 0 and checks.get("agent-db1") == "ok" and checks["tcp loopback"] != "wrong" and checks["ipc"] != "wrong", "doctor looks at a bus", got)
-    got = run("doctor", "--timeout", "500ms", "--peer", free_address())
+    got = run("doctor", "--timeout", "500ms", "--peer", free_address(), "--peer", free_address())
+    check(got.out.count("a plain connection fails, too") == 1, "doctor gives an advice that holds twice once", got)
     check(got.code == 1 and "a plain connection fails, too" in got.out and "Connection refused" in got.out, "doctor says that nobody listens there", got)
     with stranger() as address:
         got = run("doctor", "--timeout", "500ms", "--peer", address)

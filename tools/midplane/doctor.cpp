@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -16,6 +17,8 @@
 #include <iostream>
 #include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <midplane/zmq.hpp>
 
@@ -91,7 +94,7 @@ class Doctor {
     if (!options_.where.json) {
       std::cout << table_;
       if (worst_ == 0) std::cout << "\nnothing is wrong that can be seen from here\n";
-      for (const std::string& advice : advices_) std::cout << '\n' << advice << '\n';
+      for (const auto& [advice, checks] : advices_) std::cout << '\n' << checks << ": " << advice << '\n';
     }
     return worst_ == 2 ? Exit::answer : Exit::done;
   }
@@ -104,9 +107,16 @@ class Doctor {
     static constexpr const char* names[] = {"ok", "look", "wrong"};
     worst_ = std::max(worst_, static_cast<int>(verdict));
     table_.add({what, words[verdict], found});
-    if (!advice.empty()) advices_.push_back(what + ": " + advice);
+    if (!advice.empty()) advise(what, advice);
     if (options_.where.json)
       std::cout << JsonLine{}.text("check", what).text("verdict", names[verdict]).text("found", found).text("advice", advice) << std::flush;
+  }
+
+  /// What holds for many topics is said once.
+  void advise(const std::string& what, const std::string& advice) {
+    const auto same = std::find_if(advices_.begin(), advices_.end(), [&](const auto& one) { return one.first == advice; });
+    if (same == advices_.end()) advices_.emplace_back(advice, what);
+    else same->second += ", " + what;
   }
 
   void versions() {
@@ -259,7 +269,7 @@ class Doctor {
   const Options& options_;
   Description here_;
   Table table_{{"CHECK", "", "FOUND"}};
-  std::vector<std::string> advices_;
+  std::vector<std::pair<std::string, std::string>> advices_;  ///< advice, and the checks it is for
   int worst_ = 0;
 };
 
