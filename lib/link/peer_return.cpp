@@ -71,9 +71,15 @@ wire::ItemSent PeerReturn::item(std::uint64_t correlation, wire::Envelope* item)
     if (meta.empty()) return wire::ItemSent::no_credit;
   }
   {
-    const std::lock_guard lock{peer->remote->flag};
+    std::unique_lock lock{peer->remote->flag};
     const auto found = peer->served_.find(correlation);
     if (!peer->open_ || found == peer->served_.end() || found->second.cancelled) return wire::ItemSent::gone;
+    if (found->second.stream_items == 0) {
+      // Who asked so can take no item and will never grant one.
+      lock.unlock();
+      fail(correlation, {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"});
+      return wire::ItemSent::gone;
+    }
     if (item->size > peer->message_bytes_max()) return wire::ItemSent::gone;
     Peer::Served& served = found->second;
     Outgoing& out = peer->outgoing_;

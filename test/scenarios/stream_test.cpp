@@ -145,6 +145,21 @@ EVERYWHERE("a plain request at a server that streams fails at its end and harms 
   CHECK_FALSE(end->has_value());
 }
 
+EVERYWHERE("a plain request at a server that streams fails at the first item, which answers gone") {
+  const auto answered = std::make_shared<std::atomic<int>>(-1);
+  auto server = s.out().serve(echo, [answered](Request<Bytes>, StreamResponder<Bytes> a) {
+    const auto sent = a.send(bytes("item"));
+    *answered = sent ? static_cast<int>(*sent) : -2;
+  }).value();
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  const auto reply = client.request(bytes("go")).get();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().code() == ErrorCode::unsupported);
+  CHECK(reply.error().fate() == Fate::maybe_executed);
+  CHECK(s.wait_until([&] { return *answered == static_cast<int>(Streamed::gone); }));
+}
+
 EVERYWHERE("a contract that streams is not asked with request()") {
   constexpr Service<Bytes, Bytes> streaming{"stream.contract", {.streaming = true}};
   auto client = s.in().client(streaming).value();

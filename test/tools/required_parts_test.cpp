@@ -83,7 +83,7 @@ TEST_CASE("a value that lacks a required part is malformed, and the field is nam
 }
 
 TEST_CASE("a request and a reply that lack a required part are malformed") {
-  Bus bus = Bus::open({.name = "asking"}).value();
+  Bus bus = Bus::open({.name = "asking", .executor = manual_executor()}).value();
   constexpr Service<required::Question, required::Car> ask{"ask"};
   std::string refused;
   auto server = bus.serve(ask, [&](Request<required::Question>, Responder<required::Car> to) {
@@ -99,6 +99,7 @@ TEST_CASE("a request and a reply that lack a required part are malformed") {
   question.car = std::make_unique<required::CarT>(whole_car());
   auto answer = client.request(question).get();
   REQUIRE_FALSE(answer);
+  CHECK(answer.error().message().find("(required.Car.class)") != std::string::npos);
   CHECK(refused.find("(required.Car.class)") != std::string::npos);
 }
 
