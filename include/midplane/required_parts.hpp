@@ -11,7 +11,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// struct or union, or a vector of tables or unions:
 ///
 ///     template <> struct RequiredParts<fleet::Car> {
-///       static std::string_view unset(const fleet::CarT& value) noexcept;  // "fleet.Car.wheel"; empty: all are there
+///       static std::string_view unset(const fleet::CarT& value) noexcept;  // "fleet.Car.wheel", "fleet.Car.doors[]"; empty: none
 ///     };
 ///
 /// A publish, request or reply with such a value answers `malformed` and names the field.

@@ -49,7 +49,7 @@ struct Drops {
 /// One subscription, inbox, server or far sink.
 struct SinkStats {
   std::string name;  ///< topic, pattern or service
-  std::string kind;  ///< "subscription", "server" or "link"
+  std::string kind;  ///< "subscription", "server", "link" or "link_service"
   std::string peer;  ///< far sinks: the peer; empty: near
   std::uint64_t offered = 0;  ///< messages that came to it
   std::uint64_t delivered = 0;  ///< taken by a handler or reader

@@ -76,7 +76,7 @@ class Subscription {
  public:
   Subscription() noexcept = default;
 
-  /// Waits until every configured peer that can be reached has confirmed it: from then on no message of theirs is
+  /// Waits until every configured peer has confirmed it: from then on no message of theirs is
   /// missed silently. At once without a transport.
   Result<void> wait_confirmed(Duration duration) { return detail::wait_confirmed(handle_.get(), duration); }
   /// The same as a callback on the bus's executor; `closed` when the bus closes first.

@@ -112,7 +112,7 @@ Result<EnvelopeHead*> Draft::finish() noexcept {
 Error closed_handle() noexcept { return {ErrorCode::closed, "the bus or this handle is closed"}; }
 Error malformed_bytes() noexcept { return {ErrorCode::malformed, "the bytes are no valid value of the type"}; }
 Error unset_field(std::string_view name) {
-  return Error{ErrorCode::malformed, "the value has no part that its schema requires; set it, every element of a vector too"}.with(name);
+  return Error{ErrorCode::malformed, "a part that the schema requires is not set"}.with(name);
 }
 
 Result<void> apply_headers(wire::Envelope& envelope, const Headers* headers) noexcept {

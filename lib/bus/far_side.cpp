@@ -185,7 +185,8 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
   }
   services.lost(peer.id);
   leave_servers(*entry);
-  bus_.log(LogLevel::warning, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
+  const LogLevel level = why.code() == ErrorCode::closed ? LogLevel::info : LogLevel::warning;
+  bus_.log(level, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
   for (const auto& subscription : subscribers) {

@@ -258,7 +258,7 @@ Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
   return explain_wait(*core.bus,
                       route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
                                           [route, n] { return route->subscriptions() >= n; }),
-                      "fewer subscriptions than that have come within the duration");
+                      "fewer subscriptions than were waited for have come within the duration");
 }
 
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn) {

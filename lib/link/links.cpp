@@ -348,6 +348,14 @@ bool Links::flushed() const noexcept {
 
 bool Links::drain(Instant until) noexcept {
   constexpr Duration relook = std::chrono::milliseconds{1};
+  std::vector<std::shared_ptr<Peer>> peers;
+  try {
+    const std::lock_guard lock{mutex_};
+    peers = connections_;
+  } catch (const std::bad_alloc&) {
+    // Then their next heartbeats tell.
+  }
+  for (const auto& peer : peers) peer->ask_for_grant();
   while (!flushed()) {
     const Instant now = clock_.now();
     if (now >= until || executor_.runs_here()) return false;

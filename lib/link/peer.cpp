@@ -209,7 +209,17 @@ void Peer::heartbeat() noexcept {
 
 bool Peer::idle() noexcept {
   const std::lock_guard lock{remote->flag};
-  return outgoing_.is_idle() && remote->waiting.empty();
+  // What the transport has written may still be lost there: ZeroMQ throws away what it has not read when the line ends.
+  return outgoing_.is_idle() && remote->waiting.empty() && (!open_ || outgoing_.window.unknown_records() == 0);
+}
+
+void Peer::ask_for_grant() noexcept {
+  {
+    const std::lock_guard lock{remote->flag};
+    if (!open_ || outgoing_.window.unknown_records() == 0) return;
+    outgoing_.asks_grant = true;
+  }
+  heartbeat();
 }
 
 void Peer::end(const Error& why, DropReason reason) noexcept {

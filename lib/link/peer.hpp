@@ -60,7 +60,10 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void items_granted(std::uint64_t request, std::uint32_t items) noexcept;
   /// `grant`: what was taken since the last one is told too.
   void heartbeat() noexcept;
+  /// Nothing waits, and the peer has taken all messages that were sent.
   [[nodiscard]] bool idle() noexcept;
+  /// Has the peer say at once what it has taken, so that `idle` need not wait for its next heartbeat.
+  void ask_for_grant() noexcept;
   /// Ends the sending side: what is not known to have arrived is counted under `reason`, who waits is told `why`.
   void end(const Error& why, DropReason reason) noexcept;
   /// Answers to the frame that is being acted on leave together.

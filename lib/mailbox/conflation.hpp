@@ -1,11 +1,12 @@
 #pragma once
-/// The queue of the `latest` policy: one message per topic, a newer one takes the older one's place at the end, so that
-/// the order of one Publisher holds.
+/// The queue of the `latest` policy: one message per topic. A newer one takes the older one's place, so that a slow
+/// consumer has each topic in turn; at the end it would always be the same one that has just been replaced.
 
 #include <cstdint>
 #include <list>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "wire/envelope.hpp"
 
@@ -19,12 +20,14 @@ class Conflation {
     const auto found = by_topic_.find(topic);
     return found == by_topic_.end() ? nullptr : &found->second->envelope;
   }
-  /// Puts the waiting message of the topic last and exchanges it; returns the older one.
-  wire::Envelope* replace(wire::Envelope* newer) noexcept {
+  /// Exchanges the waiting message of the topic and returns the older one. `to_end`: the newer one waits behind all others.
+  wire::Envelope* replace(wire::Envelope* newer, bool to_end) noexcept {
     const auto at = by_topic_.find(newer->name)->second;
-    wire::Envelope* older = at->envelope;
-    *at = {newer, ++turns_};
-    order_.splice(order_.end(), order_, at);
+    wire::Envelope* older = std::exchange(at->envelope, newer);
+    if (to_end) {
+      at->turn = ++turns_;
+      order_.splice(order_.end(), order_, at);
+    }
     return older;
   }
   /// False without memory.

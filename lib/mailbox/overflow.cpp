@@ -67,7 +67,8 @@ Offered Mailbox::offer_conflating(Lane& lane, wire::Envelope* envelope, bool& li
     if (!admission_.reserve(need)) {
       outcome = Offered::dropped;
     } else if (waiting) {
-      older = conflation_.replace(envelope);
+      // What happened to the link meanwhile is told in order with the messages: behind the older one, before the newer.
+      older = conflation_.replace(envelope, first_size_.load(std::memory_order_relaxed) != 0);
       if (freed > envelope->size) admission_.unreserve(load_of(0, freed - envelope->size));
     } else if (!conflation_.append(envelope)) {
       admission_.unreserve(need);

@@ -254,12 +254,13 @@ std::optional<Error> decode_failure(std::span<const std::byte> body) noexcept {
     const Fate fate = from.fate() <= static_cast<std::uint8_t>(Fate::maybe_executed) ? Fate{from.fate()} : Fate::maybe_executed;
     std::string detail = copied(from.text());
     const std::string more = copied(from.detail());
-    // Its text is the handler's own: near and far alike.
-    if (code == ErrorCode::app_error)
-      return Error{code, fate, "the server answered with an error of its own"}.with(more).with_app_code(from.app_code());
+    constexpr const char* own_error = "the server answered with an error of its own";
+    const bool is_own = code == ErrorCode::app_error;
+    // Its detail says it all; without one its text does, unless that is what stands for it here.
+    if (is_own && (!more.empty() || detail == own_error)) detail.clear();
     if (!detail.empty() && !more.empty()) detail.append(": ");
     detail.append(more);
-    return Error{code, fate, "the other side answered"}.with(detail).with_app_code(from.app_code());
+    return Error{code, fate, is_own ? own_error : "the other side answered"}.with(detail).with_app_code(from.app_code());
   });
 }
 

@@ -258,6 +258,14 @@ TEST_CASE("a request is answered over the link, with its deadline as remaining t
   CHECK(asker.failures.empty());
 }
 
+TEST_CASE("an error of a handler's own keeps its words when it has no detail") {
+  const wire::Body body = wire::encode(Error{ErrorCode::app_error, Fate::failed, "no loaves"}.with_app_code(7));
+  const std::optional<Error> read = wire::decode_failure(body);
+  REQUIRE(read);
+  CHECK(read->detail() == "no loaves");
+  CHECK(read->app_code() == 7);
+}
+
 TEST_CASE("an answer that is an error keeps code, fate, app code and words") {
   Asker asker;
   Pair pair;

@@ -187,7 +187,7 @@ TEST_CASE("what is pushed in bursts and told once is all consumed, also from a l
   pool->stop(base::steady_now() + std::chrono::seconds{10});
 }
 
-TEST_CASE("Conflation keeps one per topic and moves a replaced one to the end") {
+TEST_CASE("Conflation keeps one per topic, in the place of what it replaces or at the end") {
   Memory memory;
   Conflation conflation;
   const wire::Name other{"u", 2};
@@ -197,11 +197,18 @@ TEST_CASE("Conflation keeps one per topic and moves a replaced one to the end") 
   wire::Envelope* c = memory.make(3);
   CHECK(conflation.append(a));
   CHECK(conflation.append(b));
-  CHECK(conflation.replace(c) == a);
+  wire::Envelope* d = memory.make(4);
+  CHECK(conflation.replace(c, false) == a);
+  CHECK(conflation.replace(d, true) == c);
   CHECK(conflation.pop() == b);
-  CHECK(conflation.pop() == c);
+  CHECK(conflation.pop() == d);
   CHECK(conflation.pop() == nullptr);
-  for (wire::Envelope* envelope : {a, b, c}) detail::release(envelope);
+  CHECK(conflation.append(a));
+  CHECK(conflation.append(b));
+  CHECK(conflation.replace(c, false) == a);
+  CHECK(conflation.pop() == c);
+  CHECK(conflation.pop() == b);
+  for (wire::Envelope* envelope : {a, b, c, d}) detail::release(envelope);
 }
 
 TEST_CASE("senders, a consumer and a close at once: every message ends exactly once") {

@@ -2,6 +2,7 @@
 #include "setting.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 using namespace midplane;
@@ -108,6 +109,28 @@ EVERYWHERE("P4 latest keeps one message per topic; a new topic beyond the bound 
   CHECK(kept == Texts{"a4", "b4"});
   check_at_rest(inbox.stats());
   check_at_rest(roomy.stats());
+}
+
+EVERYWHERE("P4 latest gives each topic its turn, however often the others are replaced") {
+  auto inbox = s.in().inbox(Pattern<Bytes>::parse("flow.*").value(), with(8, Overflow::latest)).value();
+  auto publisher = s.out().publisher(flow).value();
+  auto second = s.out().publisher(other).value();
+  meet_empty(s, inbox, publisher, 1);
+  CHECK(second.wait_matched(1, 30s));
+  std::map<std::string, int> taken;
+  for (std::uint64_t round = 1; round <= 20; ++round) {
+    CHECK(publisher.publish(bytes("a")));
+    CHECK(s.wait_until([&] { return inbox.stats().offered == 2 * round - 1; }));
+    CHECK(second.publish(bytes("b")));
+    CHECK(s.wait_until([&] { return inbox.stats().offered == 2 * round; }));
+    // News of the link may come first; while it waits, what replaces goes to the end behind it.
+    auto item = inbox.take(30s);
+    while (item && !std::holds_alternative<Message<Bytes>>(*item)) item = inbox.take(30s);
+    REQUIRE(item);
+    ++taken[text(std::get<Message<Bytes>>(*item))];
+  }
+  CHECK(taken["a"] >= 9);
+  CHECK(taken["b"] >= 9);
 }
 
 EVERYWHERE("P4 refuse: publish answers full, nobody has taken the message, and trying again makes no duplicates") {

@@ -215,6 +215,8 @@ EVERYWHERE("drain handles and flushes what was published, then close ends it, an
   CHECK(code(publisher.publish(bytes("x"))) == is(ErrorCode::closed));
   CHECK(s.out().close(5s).complete);
   CHECK(s.wait_until([&] { return seen.count() == 5000; }));
+  CHECK(sub.stats().offered == 5000);
+  CHECK(sub.stats().waiting == 0);
   CHECK(sub.stats().delivered == 5000);
   CHECK(sub.stats().dropped.total() == 0);
   CHECK(s.in().close(5s).complete);

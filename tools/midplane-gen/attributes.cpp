@@ -13,6 +13,7 @@ namespace midplane::gen {
 namespace {
 
 constexpr std::array<std::string_view, 5> overflows{"drop_newest", "drop_oldest", "latest", "refuse", "block"};
+constexpr std::uint64_t queue_messages_max = 8'388'608;
 constexpr std::uint64_t timeout_ms_max = 9'223'372'036'854;  // as many as fit a Duration in nanoseconds
 
 std::string quoted(std::string_view text) { return '"' + std::string{text} + '"'; }
@@ -75,7 +76,7 @@ void read_attributes(Contract& contract, const reflection::RPCCall& call, const 
                                   "; write \"drop_newest\", \"drop_oldest\", \"latest\", \"refuse\" or \"block\"");
       contract.overflow = value;
     } else if (key == "queue") {
-      contract.queue = number(key, value, UINT32_MAX, where);
+      contract.queue = number(key, value, queue_messages_max, where);
     } else if (key == "queue_bytes") {
       contract.queue_bytes = number(key, value, INT64_MAX, where);
     } else if (key == "retain") {

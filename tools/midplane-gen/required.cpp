@@ -80,13 +80,13 @@ std::string field_text(const Schema& schema, const reflection::Object& table, co
   const reflection::BaseType element = schema::element_of(type);
   if (element == reflection::Union) {
     if (!many) return union_text(schema, type, member, field.required(), full_name, "  ");
-    return "  for (const auto& each : " + member + ") {\n" + union_text(schema, type, "each", true, full_name, "    ") + "  }\n";
+    return "  for (const auto& each : " + member + ") {\n" + union_text(schema, type, "each", true, full_name + "[]", "    ") + "  }\n";
   }
   if (element != reflection::Obj) return {};
   const reflection::Object& object = schema.object_of(type);
   if (many && object.is_struct()) return {};
   if (many)
-    return "  for (const auto& each : " + member + ") {\n    " + refusal("!each", full_name) +
+    return "  for (const auto& each : " + member + ") {\n    " + refusal("!each", full_name + "[]") +
            (has_required_parts(schema, object) ? "    " + inner(schema, object, "*each") : "") + "  }\n";
   std::string text;
   if (field.required()) text += "  " + refusal('!' + member, full_name);
