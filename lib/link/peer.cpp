@@ -216,8 +216,9 @@ bool Peer::idle() noexcept {
 void Peer::ask_for_grant() noexcept {
   {
     const std::lock_guard lock{remote->flag};
-    if (!open_ || outgoing_.window.unknown_records() == 0) return;
-    outgoing_.asks_grant = true;
+    if (!open_) return;
+    outgoing_.asks_grant = true;  // also in what still leaves while it is waited for
+    if (outgoing_.window.unknown_records() == 0) return;
   }
   heartbeat();
 }

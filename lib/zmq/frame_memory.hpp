@@ -1,7 +1,6 @@
 #pragma once
 /// ZeroMQ takes the memory of each received frame from malloc, and it is free again a moment later. glibc gives what is
-/// free at the top of a heap back to the system above 128 KiB, two frames: each frame would be faulted in anew, a third of
-/// the time of a message of 1 KiB.
+/// free at the top of a heap back to the system above 128 KiB, two frames: each frame would be faulted in anew.
 
 #include <cstddef>
 #include <cstdlib>

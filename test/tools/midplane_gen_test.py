@@ -114,6 +114,7 @@ class Refusing(Case):
         self.refused('m(Tick):midplane.Topic (overflow: "newest");', "newest", "drop_newest")
         self.refused("m(Tick):midplane.Topic (queue: 0);", "queue", "whole number from 1")
         self.refused('m(Tick):midplane.Topic (queue: "many");', "many", "whole number from 1")
+        self.refused("m(Tick):midplane.Topic (queue: 8388609);", "8388609", "1 to 8388608")
         self.refused("m(Ask):Tick (timeout_ms: -1);", "timeout_ms", "whole number from 1")
         self.refused('m(Ask):Tick (streaming: "bidi");', "bidi", '"server"')
         self.refused('m(Tick):midplane.Topic (retain: "maybe");', "retain", "leave it out")
