@@ -86,6 +86,18 @@ TEST_CASE("stamp, headers, time to live and the retained mark travel") {
   CHECK(only(pair.a.links->stats()).dropped[DropReason::expired] == 1);
 }
 
+TEST_CASE("P16 a link is flushed when the peer has taken what was sent, not when the transport has written it") {
+  Pair pair;
+  pair.a.transport->claims_flushed = true;
+  CHECK(pair.a.links->flushed());
+  CHECK(pair.a.publish("on its way") == wire::Offer::taken);
+  CHECK_FALSE(pair.a.links->flushed());
+  CHECK_FALSE(pair.a.links->drain(pair.clock.now() + 1s));  // asks; nobody carries it yet
+  pair.run();
+  CHECK(pair.b.messages.size() == 1);
+  CHECK(pair.a.links->flushed());
+}
+
 TEST_CASE("a full queue drops the newest, counts it, and the receiver sees the numbers that are missing") {
   Pair pair{{}, {.messages = 3}};
   pair.a.transport->room = 1;
