@@ -322,7 +322,9 @@ SinkStats Mailbox::stats(const char* kind) const {
   // Delivered and dropped are read before offered, so that a snapshot under traffic never counts below zero.
   stats.delivered = delivered_.load(std::memory_order_acquire);
   dropped_.add_to(stats.dropped);
-  stats.waiting = waiting();
+  // A lane's ends, and one lane after another, are read while others push and take: the sum may be of messages that never
+  // waited together. What is more than the bound was on its way.
+  stats.waiting = std::min<std::uint64_t>(waiting(), queue_.messages);
   stats.refused = refused_.load(std::memory_order_relaxed);
   stats.offered = first_offered_.load(std::memory_order_acquire);
   const std::lock_guard lock{mutex_};
