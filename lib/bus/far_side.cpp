@@ -168,6 +168,7 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   entry->name = peer.name;
   entry->incarnation = peer.incarnation;
   entry->credits->begin();
+  if (before && before->id == peer.id) restore_readers(*entry, *before);
   if (before && before->incarnation != peer.incarnation) tell_restart(before->readers, peer.name, entry->lanes.get());
   bus_.log(LogLevel::info, "link.peer_up", "a link is up", {}, {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
@@ -211,7 +212,7 @@ void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor)
   for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
   routes_changed(">");
   if (gone->is_succeeded) return;
-  if (!successor) return keep_readers(*gone);
+  if (!successor) return keep_readers(peer, *gone);
   pass_lanes(gone->lanes, successor->id);
   tell_restart(readers_of(*gone), successor->name, gone->lanes.get());
 }
@@ -247,12 +248,27 @@ std::set<std::uint32_t> FarSide::readers_of(const Known& peer) {
 }
 
 /// So that they can be told when it comes back restarted, however late.
-void FarSide::keep_readers(const Known& peer) noexcept try {
-  Forgotten forgotten{peer.incarnation, readers_of(peer), peer.lanes};
+void FarSide::keep_readers(link::PeerId id, const Known& peer) noexcept try {
+  Forgotten forgotten{peer.incarnation, id, readers_of(peer), {}, peer.lanes};
   if (forgotten.readers.empty()) return;
+  for (const auto& [name, incoming] : peer.topics) forgotten.audiences.emplace(name, incoming.audience);
   const std::lock_guard lock{mutex_};
   if (forgotten_.size() >= link::away_max) forgotten_.erase(forgotten_.begin());
   forgotten_.insert_or_assign(peer.name, std::move(forgotten));
+} catch (const std::bad_alloc&) {
+  bus_.log(LogLevel::warning, "link.no_memory", "no memory to remember a peer", {}, {{"peer", peer.name}});
+}
+
+/// They go on behind what they have had. Taken for new ones they would be told that they missed all of it.
+void FarSide::restore_readers(Known& peer, const Forgotten& before) noexcept try {
+  const std::lock_guard lock{mutex_};
+  for (const auto& [name, audience] : before.audiences) {
+    Incoming& incoming = peer.topics[name];
+    incoming.from = &peer;
+    for (const auto& [id, agrees] : audience) {
+      if (subscriptions_.contains(static_cast<std::uint32_t>(id))) incoming.audience.insert_or_assign(id, agrees);
+    }
+  }
 } catch (const std::bad_alloc&) {
   bus_.log(LogLevel::warning, "link.no_memory", "no memory to remember a peer", {}, {{"peer", peer.name}});
 }

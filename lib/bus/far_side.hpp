@@ -111,13 +111,17 @@ class FarSide final : public link::Host {
   static void forget_ended(Known& from) noexcept;
   void count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
-  /// Who got messages of a peer that is not remembered any more.
+  /// Who got messages of a peer that is not remembered any more. Links keep the numbers it has given for longer: as long
+  /// as they do it comes back under the same id, and its readers have had or were told of all numbers up to there.
   struct Forgotten {
     wire::Incarnation incarnation;
+    link::PeerId id;
     std::set<std::uint32_t> readers;
+    std::map<const wire::Name*, route::Audience> audiences;
     std::shared_ptr<Lanes> lanes;
   };
-  void keep_readers(const Known& peer) noexcept;
+  void keep_readers(link::PeerId id, const Known& peer) noexcept;
+  void restore_readers(Known& peer, const Forgotten& before) noexcept;
   void pass_lanes(const std::shared_ptr<Lanes>& lanes, link::PeerId successor);
   std::set<std::uint32_t> readers_of(const Known& peer);
   void tell_restart(const std::set<std::uint32_t>& readers, std::string_view peer, const void* lanes) noexcept;

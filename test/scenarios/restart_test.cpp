@@ -13,16 +13,25 @@ struct Place {
   std::shared_ptr<testing::ManualClock> clock = testing::manual_clock();
   std::shared_ptr<ManualExecutor> loop = manual_executor(clock);
   testing::FaultyNetwork network{7};
-  Bus reader = Bus::open({.name = "reader", .executor = loop, .clock = clock}).value();
-  Inbox<Bytes> inbox = reader.inbox(cpu).value();
-  Place() { reader.attach(network.transport("reader", {.listen = {"sim://reader"}, .peers = {}})).value(); }
+  Bus reader;
+  Inbox<Bytes> inbox;
+  explicit Place(Duration heartbeat = 1s)
+      : reader{Bus::open({.name = "reader", .executor = loop, .clock = clock, .heartbeat = heartbeat}).value()},
+        inbox{reader.inbox(cpu).value()} {
+    reader.attach(network.transport("reader", {.listen = {"sim://reader"}, .peers = {}})).value();
+  }
   void pass(Duration duration) { testing::run_through(*loop, *clock, duration); }
+  static std::string said(const SubscriptionEvent& event) {
+    if (event.kind == EventKind::incarnation_changed) return "restart ";
+    if (event.kind != EventKind::gap) return {};
+    return "gap " + std::to_string(event.first) + '-' + std::to_string(event.last) + ' ';
+  }
   /// What waits in the inbox, one word each.
   std::string read() {
     std::string all;
     while (auto item = inbox.try_take()) {
       if (const auto* message = std::get_if<Message<Bytes>>(&*item)) all += text(*message) + ' ';
-      else if (std::get<SubscriptionEvent>(*item).kind == EventKind::incarnation_changed) all += "restart ";
+      else all += said(std::get<SubscriptionEvent>(*item));
     }
     return all;
   }
@@ -30,8 +39,8 @@ struct Place {
 
 /// One lifetime of a bus that publishes.
 struct Life {
-  Life(Place& place, const std::string& name)
-      : bus{Bus::open({.name = name, .executor = place.loop, .clock = place.clock}).value()},
+  Life(Place& place, const std::string& name, Duration heartbeat = 1s)
+      : bus{Bus::open({.name = name, .executor = place.loop, .clock = place.clock, .heartbeat = heartbeat}).value()},
         publisher{bus.publisher(cpu).value()} {
     bus.attach(place.network.transport(name, {.listen = {}, .peers = {"sim://reader"}})).value();
     CHECK(publisher.wait_matched(1, 5s));
@@ -102,4 +111,25 @@ TEST_CASE("P8 a restart that is seen before the old link is known to be dead is 
   CHECK(again.publisher.publish(bytes("c")));
   place.pass(100ms);
   CHECK(place.read() == "a restart b c ");
+}
+
+TEST_CASE("P8 a reader that forgot a publisher sooner than that forgot it hears of what it missed, and of no more") {
+  // The reader misses the publisher after 2.1 s of silence, the publisher the reader after 6 s. Both forget 60 s later.
+  Place place{700ms};
+  Life life{place, "p", 2s};
+  const auto publish = [&](const std::string& what) { CHECK(life.publisher.publish(bytes(what))); };
+  publish("a1");
+  publish("a2");
+  place.pass(100ms);
+  place.network.cut_one_way("p", "reader");
+  place.pass(1900ms);
+  place.network.cut("p", "reader");
+  publish("lost");
+  place.pass(60'200ms);
+  publish("lost");
+  place.network.heal("p", "reader");
+  place.pass(10s);
+  publish("a5");
+  place.pass(100ms);
+  CHECK(place.read() == "a1 a2 gap 3-4 a5 ");
 }
