@@ -70,6 +70,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   std::uint32_t data_records = 0;
   bool is_counted = false;
   if (!std::exchange(peer.is_receiving, true)) peer.cork();
+  peer.frame_end = frame.data() + frame.size();
   while (reader.next(record)) {
     if (is_data(record.type)) {
       ++data_records;
@@ -108,6 +109,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
 /// What the records of the frames so far have caused is told and sent.
 void Links::frames_ended(Peer& peer) noexcept {
   if (!std::exchange(peer.is_receiving, false)) return;
+  peer.slab.close();
   if (std::exchange(peer.has_untold, false)) host_.messages_ended(peer.info.id);
   peer.uncork();
 }

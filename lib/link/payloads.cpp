@@ -220,7 +220,9 @@ wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind k
   // Most messages say no more than who sent them, and share what says it.
   const bool is_plain = kind == wire::Kind::message && !assembled && (!meta || (!meta->headers && meta->remaining_ns < 0));
   if (is_plain) {
-    wire::Envelope* const plain = depot_.acquire(record.payload.size(), false, false);
+    const auto expected = static_cast<std::size_t>(peer.frame_end - record.payload.data());
+    wire::Envelope* plain = peer.slab.carve(depot_, record.payload.size(), expected);
+    if (!plain) plain = depot_.acquire(record.payload.size(), false, false);
     if (!plain) return raise(counters_.no_memory), nullptr;
     std::memcpy(const_cast<std::byte*>(plain->payload), record.payload.data(), record.payload.size());
     plain->size = static_cast<std::uint32_t>(record.payload.size());

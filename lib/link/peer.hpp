@@ -25,6 +25,7 @@
 #include "link/remote.hpp"
 #include "wire/frame.hpp"
 #include "wire/return_address.hpp"
+#include "wire/slab.hpp"
 
 namespace midplane::inline v0::link {
 
@@ -153,6 +154,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   }
   std::unordered_set<std::uint32_t> far_subscriptions;
   Assembly assembly;
+  wire::Slab slab;                          ///< for small messages that came together
+  const std::byte* frame_end = nullptr;     ///< of the frame being read
 
  private:
   friend class FarTopicSink;

@@ -266,13 +266,13 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
   offer_far(way, envelope, offering, false);
 }
 
-Offering Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
-                         Wakes& wakes) noexcept {
+void Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
+                     Wakes& wakes) noexcept {
   Offering offering;
   if (sole_ && (only == 0 || sole_->id == only)) {
     put(*sole_, envelope, offering, wakes);
     if (offering.queued == 0) detail::release(envelope);
-    return offering;
+    return;
   }
   const auto give = [&](auto&& put_it) {
     detail::acquire(envelope);
@@ -288,7 +288,6 @@ Offering Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> 
     if (only == 0 && is_named) give([&] { put_to_one(group, envelope, offering, wakes); });
   }
   detail::release(envelope);
-  return offering;
 }
 
 void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept {

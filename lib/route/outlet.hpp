@@ -125,7 +125,7 @@ class Outlet {
   void expect(wire::Envelope& envelope) noexcept;
   /// A message that came over a link: to all plain subscriptions of the audience and one member of each of `groups`, or
   /// to the subscription `only` alone. Takes over the caller's reference.
-  Offering deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
+  void deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
   /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
   /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.

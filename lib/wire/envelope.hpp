@@ -50,7 +50,7 @@ struct alignas(64) Envelope : detail::EnvelopeHead {
   std::uint64_t sequence;
   std::int64_t sent_at;
   Extra* extra;
-  std::uint32_t capacity;  ///< bytes behind the header
+  std::uint32_t capacity;  ///< bytes behind the header; of one in a Slab: bytes from the begin of its block
   std::uint8_t size_class;
   Kind kind;
   bool retained;  ///< came over a link marked so; near ones are marked per delivery

@@ -6,6 +6,7 @@
 
 #include "base/prefetch.hpp"
 #include "wire/return_address.hpp"
+#include "wire/slab.hpp"
 
 namespace midplane::inline v0 {
 
@@ -13,6 +14,10 @@ namespace wire {
 namespace {
 
 constexpr std::uint8_t uncached = block_bytes.size();
+/// In place of a size: a message in the block of a Slab.
+constexpr std::uint8_t carved = uncached + 1;
+/// What the count of a Slab's block begins with: more than it has messages.
+constexpr std::uint32_t slab_count = slab_bytes;
 /// Of free blocks that are larger than a depot keeps: all together.
 constexpr std::size_t large_bytes_max = std::size_t{8} << 20;
 
@@ -24,6 +29,29 @@ std::size_t class_of(std::size_t bytes) noexcept {
 
 /// The blocks that a bundle lists.
 Envelope** bundled(Envelope* bundle) noexcept { return reinterpret_cast<Envelope**>(bundle->block()); }
+
+Envelope* slab_of(Envelope* part) noexcept {
+  return reinterpret_cast<Envelope*>(reinterpret_cast<std::byte*>(part) - part->capacity);
+}
+
+/// `dead` more of its messages are; true when nobody needs the block any more.
+bool leave_slab(Envelope* slab, std::uint32_t dead) noexcept {
+  return slab->references.fetch_sub(dead, std::memory_order_acq_rel) == dead;
+}
+
+/// Fields of a fresh one that its block does not say.
+void begin(Envelope* envelope) noexcept {
+  envelope->references.store(1, std::memory_order_relaxed);
+  envelope->name = nullptr;
+  envelope->sequence = 0;
+  envelope->sent_at = 0;
+  envelope->size = 0;
+  envelope->payload = envelope->block();
+  envelope->kind = Kind::message;
+  envelope->retained = false;
+  envelope->unverified = false;
+  envelope->extra = nullptr;
+}
 
 /// So many messages ahead a sender asks for the lines it will write: they are in the cache of whoever read them last.
 constexpr std::uint32_t fetched_ahead = 6;
@@ -113,17 +141,14 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
     if (!envelope) envelope = memory_.make_block(*this, size_class, total);
   }
   if (!envelope) return nullptr;
-  envelope->references.store(1, std::memory_order_relaxed);
-  envelope->name = nullptr;
-  envelope->sequence = 0;
-  envelope->sent_at = 0;
-  envelope->size = 0;
-  envelope->payload = envelope->block();
-  envelope->kind = Kind::message;
-  envelope->retained = false;
-  envelope->unverified = false;
-  envelope->extra = with_extra ? ::new (envelope->block()) Extra{} : nullptr;
+  begin(envelope);
+  if (with_extra) envelope->extra = ::new (envelope->block()) Extra{};
   return envelope;
+}
+
+Envelope* Depot::acquire_slab() noexcept {
+  if (memory_.bytes_used() > memory_.bytes_max() / 4) return nullptr;
+  return acquire(slab_bytes - sizeof(Envelope), false, false);
 }
 
 void Depot::put_back(Envelope* envelope, bool alone) noexcept {
@@ -329,21 +354,73 @@ void PayloadMemory::unref() noexcept {
   if (alive_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
+Envelope* Slab::carve(Depot& depot, std::size_t bytes, std::size_t expected) noexcept {
+  if (bytes > slab_message_bytes_max) return nullptr;
+  const auto stride = static_cast<std::uint32_t>(sizeof(Envelope) + (bytes + alignof(Envelope) - 1) / alignof(Envelope) * alignof(Envelope));
+  if (!block_ || at_ + stride > slab_bytes) {
+    close();
+    if (expected < slab_bytes) return nullptr;
+    block_ = depot.acquire_slab();
+    if (!block_) return nullptr;
+    block_->references.store(slab_count, std::memory_order_relaxed);
+    at_ = sizeof(Envelope);
+  }
+  auto* const envelope = ::new (reinterpret_cast<std::byte*>(block_) + at_) Envelope;
+  begin(envelope);
+  envelope->home = block_->home;
+  envelope->capacity = at_;
+  envelope->size_class = carved;
+  at_ += stride;
+  ++carved_;
+  return envelope;
+}
+
+void Slab::close() noexcept {
+  if (!block_) return;
+  Envelope* const block = std::exchange(block_, nullptr);
+  if (!leave_slab(block, slab_count - std::exchange(carved_, 0))) return;
+  block->size = 0;
+  block->home->give_back(block);
+}
+
 void Reclaimer::release(Envelope* envelope) noexcept {
   if (envelope->references.load(std::memory_order_acquire) != 1 &&
       envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   if (envelope->extra) let_go(*envelope);
   if (envelope->size_class == uncached) return detail::recycle(envelope);
+  if (envelope->size_class != carved) return add(envelope);
+  Envelope* const slab = slab_of(envelope);
+  if (slab != slab_) {
+    settle();
+    slab_ = slab;
+  }
+  ++slab_dead_;
+}
+
+/// One subtraction for all messages of a slab that died in a row.
+void Reclaimer::settle() noexcept {
+  Envelope* const slab = std::exchange(slab_, nullptr);
+  if (!slab || !leave_slab(slab, std::exchange(slab_dead_, 0))) return;
+  slab->size = 0;
+  add(slab);
+}
+
+void Reclaimer::add(Envelope* envelope) noexcept {
   if (count_ != 0 && (envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class ||
                       count_ == bundled_max(envelope->size_class) + 1))
-    flush();
+    send_home();
   dead_[count_++] = envelope;
   // Whoever asks one thing after the other would need a block for each that is still held here.
-  if (envelope->kind == Kind::request) flush();
+  if (envelope->kind == Kind::request) send_home();
 }
 
 void Reclaimer::flush() noexcept {
+  settle();
+  send_home();
+}
+
+void Reclaimer::send_home() noexcept {
   if (count_ == 0) return;
   Envelope* const bundle = dead_[--count_];
   std::copy_n(dead_.data(), count_, bundled(bundle));
@@ -359,6 +436,10 @@ namespace detail {
 void recycle(EnvelopeHead* head) noexcept {
   auto* envelope = static_cast<wire::Envelope*>(head);
   wire::let_go(*envelope);
+  if (envelope->size_class == wire::carved) {
+    envelope = wire::slab_of(envelope);
+    if (!wire::leave_slab(envelope, 1)) return;
+  }
   envelope->size = 0;
   envelope->home->give_back(envelope);
 }

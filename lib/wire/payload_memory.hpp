@@ -36,6 +36,10 @@ inline constexpr std::size_t name_overhead = 192;
 /// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
 inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16384, 65536};
 
+/// What a Slab takes, and the largest message that goes into one.
+inline constexpr std::size_t slab_bytes = block_bytes[3];
+inline constexpr std::size_t slab_message_bytes_max = slab_bytes / 8 - sizeof(Envelope);
+
 class Depot {
  public:
   /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
@@ -44,6 +48,8 @@ class Depot {
   /// Takes back what the same sender has acquired and nobody else has seen, or sees any more; the next one of its size
   /// gets it, still in the cache. `alone`: as for `acquire`.
   void put_back(Envelope* envelope, bool alone) noexcept;
+  /// A block for a Slab, while less than a quarter of the memory is used; null otherwise. Any thread.
+  Envelope* acquire_slab() noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
@@ -133,8 +139,14 @@ class Reclaimer {
   void flush() noexcept;
 
  private:
+  void add(Envelope* dead) noexcept;
+  void settle() noexcept;
+  void send_home() noexcept;
+
   std::array<Envelope*, capacity> dead_;  // left uninitialised: this stands on the path of every burst
   std::size_t count_ = 0;
+  Envelope* slab_ = nullptr;      ///< of the last dead messages
+  std::uint32_t slab_dead_ = 0;   ///< of its messages, not counted yet
 };
 
 }  // namespace midplane::inline v0::wire

@@ -163,6 +163,22 @@ class Tree:
                 if SLEEPS.search(line):
                     yield f"{path}:{number}: {line.strip()}"
 
+    def every_test_is_built(self):
+        built = ""
+        folders = ["test"]
+        while folders:
+            folder = folders.pop()
+            file = os.path.join(self.top, folder, "meson.build")
+            if os.path.exists(file):
+                with open(file, encoding="utf-8") as opened:
+                    text = opened.read()
+                built += text
+                folders += [os.path.join(folder, name) for name in re.findall(r"subdir\('([^']+)'\)", text)]
+        for path in self.paths("test"):
+            if path.endswith("_test.cpp") and not path.startswith("test/packages/"):
+                if not re.search(rf"['/]{re.escape(os.path.basename(path))}'", built):
+                    yield f"{path}: named in no meson.build that test/meson.build reaches"
+
     def deadlines_never_read_the_wall_clock(self):
         for path in self.paths("include", "lib"):
             for number, line in enumerate(code_of(self.texts[path], keep_strings=False).split("\n"), 1):
@@ -173,7 +189,7 @@ class Tree:
 RULES = [Tree.the_document_lists_every_room, Tree.includes_go_downward_only, Tree.examples_see_public_headers_only,
          Tree.public_headers_are_free_of_engines, Tree.lockfree_only_in_base, Tree.zeromq_only_in_its_room,
          Tree.wire_code_only_in_wire, Tree.files_are_short, Tree.headers_say_pragma_once, Tree.no_test_sleeps,
-         Tree.deadlines_never_read_the_wall_clock]
+         Tree.every_test_is_built, Tree.deadlines_never_read_the_wall_clock]
 
 
 def broken_rules(top):

@@ -35,6 +35,8 @@ OFFENCES = [
     ("no_test_sleeps", "test/offence.cpp", "void f() { std::this_thread::sleep_for(1s); }\n"),
     ("no_test_sleeps", "examples/offence.cpp", "void f() { ::sleep(1); }\n"),
     ("no_test_sleeps", "test/offence.cpp", "void f() { usleep(1); }\n"),
+    ("every_test_is_built", "test/wire/offence_test.cpp", "// forgotten\n"),
+    ("every_test_is_built", "test/offence_test.cpp", "// forgotten\n"),
 ]
 # what looks like an offence and is none
 INNOCENT = [
