@@ -6,6 +6,10 @@
 /// somebody sleeps is a second word, and "store flag, load sleepers" against "count in sleepers, look at flag" would
 /// need a full barrier in every unlock to be certain. Instead a sleeper looks again after `relook`: an unlock whose
 /// store was still on its way while its load had been answered costs that much, once; it cannot cost the lock.
+///
+/// A sleeper that was woken may wait for its core until the owner's time slice ends, while the owner goes on and unlocks
+/// a thousand times more. `woken_` spares those calls to the kernel: it is set with the wake and cleared by each sleeper
+/// whenever it looks. All about it is relaxed: who reads it too late has a sleeper look again after `relook`.
 
 #include <atomic>
 #include <cstdint>
@@ -34,7 +38,7 @@ class BasicFlag {
   }
   void unlock() noexcept {
     locked_.store(0, Orders::release);
-    if (sleepers_.load(std::memory_order_relaxed) != 0) futex_wake(address_of(locked_), 1);
+    if (sleepers_.load(std::memory_order_relaxed) != 0) wake();
   }
 
  private:
@@ -48,12 +52,22 @@ class BasicFlag {
       pause();
     }
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    while (locked_.exchange(1, Orders::acquire) != 0) futex_wait(address_of(locked_), 1, steady_now() + relook);
+    while (locked_.exchange(1, Orders::acquire) != 0) {
+      futex_wait(address_of(locked_), 1, steady_now() + relook);
+      woken_.store(false, std::memory_order_relaxed);
+    }
+    woken_.store(false, std::memory_order_relaxed);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  void wake() noexcept {
+    if (woken_.load(std::memory_order_relaxed)) return;
+    woken_.store(true, std::memory_order_relaxed);
+    futex_wake(address_of(locked_), 1);
   }
 
   std::atomic<std::uint32_t> locked_{0};
   std::atomic<std::uint32_t> sleepers_{0};
+  std::atomic<bool> woken_{false};
 };
 
 using Flag = BasicFlag<Proven>;
