@@ -224,7 +224,7 @@ wire::Envelope* Links::fill(Peer& peer, const wire::Record& record, wire::Kind k
     wire::Envelope* plain = peer.slab.carve(depot_, record.payload.size(), expected);
     if (!plain) plain = depot_.acquire(record.payload.size(), false, false);
     if (!plain) return raise(counters_.no_memory), nullptr;
-    std::memcpy(const_cast<std::byte*>(plain->payload), record.payload.data(), record.payload.size());
+    std::memcpy(plain->block(), record.payload.data(), record.payload.size());
     plain->size = static_cast<std::uint32_t>(record.payload.size());
     plain->name = name;
     plain->extra = peer.remote->sent_by;
