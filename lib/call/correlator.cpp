@@ -1,6 +1,8 @@
 #include "call/correlator.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <new>
 
 #include "base/clock.hpp"
@@ -20,13 +22,16 @@ Fate fate_of(const std::atomic<bool>& left) noexcept { return left.load(std::mem
 
 }  // namespace
 
+/// Built one by one: a list of so many initialisers in one expression took a sanitizer's compiler ten minutes.
 struct Correlator::Chunk {
-  explicit Chunk(Correlator& owner, std::uint32_t first)
-      : Chunk{owner, first, std::make_index_sequence<chunk_calls>{}} {}
-  template <std::size_t... I>
-  Chunk(Correlator& owner, std::uint32_t first, std::index_sequence<I...>)
-      : calls{Call{owner, first + static_cast<std::uint32_t>(I)}...} {}
-  Call calls[chunk_calls];
+  Chunk(Correlator& owner, std::uint32_t first) {
+    for (std::uint32_t i = 0; i < chunk_calls; ++i) std::construct_at(&calls[i], owner, first + i);
+  }
+  Chunk(const Chunk&) = delete;
+  ~Chunk() { std::destroy(std::begin(calls), std::end(calls)); }
+  union {
+    Call calls[chunk_calls];
+  };
 };
 
 Correlator::Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
