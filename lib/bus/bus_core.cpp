@@ -166,6 +166,22 @@ bool BusCore::still_reaching() const noexcept {
   return links && (!links->settled() || far_side->services.are_judging());
 }
 
+std::string BusCore::not_reached() const {
+  constexpr std::size_t named_max = 4;  // of hundreds the first few tell enough
+  std::string text;
+  std::size_t found = 0;
+  for (const link::PeerInfo& peer : links ? links->peers() : std::vector<link::PeerInfo>{}) {
+    if (!peer.dialled || peer.state == link::PeerState::up || ++found > named_max) continue;
+    const char* how = peer.state == link::PeerState::reaching ? " is not reached"
+                      : peer.state == link::PeerState::lost   ? " is lost"
+                                                              : " was refused";
+    text.append(found == 1 ? "" : ", ").append(peer.endpoint).append(how);
+    if (peer.not_reached) text.append(": ").append(peer.not_reached->text());
+  }
+  if (found > named_max) text.append(", and ").append(std::to_string(found - named_max)).append(" more");
+  return text;
+}
+
 void BusCore::peers_changed() noexcept {
   services->for_each([this](call::ServiceRoute& route) { route.condition.changed(*executor); });
   far_side->readiness.changed(*executor);

@@ -75,6 +75,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   void peers_changed() noexcept;
   /// Some peer has not told yet what it serves, or it is not known yet whether its types agree.
   [[nodiscard]] bool still_reaching() const noexcept;
+  /// The peers that are dialled and not up, each with why, in words for an error; empty: none.
+  [[nodiscard]] std::string not_reached() const;
 
   Report drain(Duration duration);
   Report close(Duration duration);

@@ -52,6 +52,10 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   asker.interceptors = std::move(options.interceptors);
   asker.counters = core->calls;
   asker.pending_max = options.pending;
+  asker.why_nobody = [weak = std::weak_ptr{core}] {
+    const auto bus = weak.lock();
+    return bus && !bus->refuses() ? bus->not_reached() : std::string{};
+  };
   if (options.wait_for_peers) {
     asker.still_reaching = [weak = std::weak_ptr{core}] {
       const auto bus = weak.lock();

@@ -297,6 +297,12 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
   bus_.peers_changed();
 }
 
+void FarSide::address_not_reached(std::string_view endpoint, const Error& why) noexcept {
+  bus_.log(LogLevel::warning, "link.not_reached", "nobody is reached at an address; it is dialled again and again",
+           "is a bus listening there, is the address right? `midplane doctor --peer` looks closer",
+           {{"endpoint", endpoint}, {"why", why.message()}});
+}
+
 Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept {
   const auto entry = known(peer);
   const route::SubscriptionId id = far_id(peer, subscription.id);

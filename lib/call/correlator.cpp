@@ -30,10 +30,11 @@ struct Correlator::Chunk {
 };
 
 Correlator::Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
-                       std::shared_ptr<CallCounters> counters)
+                       std::shared_ptr<CallCounters> counters, std::function<std::string()> why_nobody)
     : executor_{std::move(executor)},
       clock_{std::move(clock)},
       counters_{std::move(counters)},
+      why_nobody_{std::move(why_nobody)},
       pending_max_{std::min(pending_max, pending_max_limit)},
       driven_{executor_->is_driven()},
       first_free_{no_call} {}
@@ -391,6 +392,18 @@ void Correlator::arm(Instant deadline) noexcept {
   executor_->start(*this);
 }
 
+/// Of one that never left it is said why nobody had it.
+Error Correlator::late(const Call& call) const noexcept {
+  const Error error{ErrorCode::timed_out, fate_of(call.left_), "no answer by the deadline"};
+  if (error.fate() != Fate::not_started || !why_nobody_) return error;
+  try {
+    const std::string why = why_nobody_();
+    return why.empty() ? error : error.with(why);
+  } catch (const std::bad_alloc&) {
+    return error;
+  }
+}
+
 void Correlator::fire() noexcept {
   {
     // From here on `open` arms anew whatever this scan does not see yet.
@@ -416,7 +429,7 @@ void Correlator::fire() noexcept {
     const std::uint64_t id = (word & 0xffffffff00000000u) | index;
     if (!begin_settling(*call, id)) continue;
     if (far) far->cancel(*this, id);
-    settle(*call, Outcome{{}, Error{ErrorCode::timed_out, fate_of(call->left_), "no answer by the deadline"}});
+    settle(*call, Outcome{{}, late(*call)});
   }
   if (earliest != Instant::never()) arm(earliest);
   unref();

@@ -4,6 +4,7 @@
 /// the links). A call may use Links in turn. A peer's calls lie between its `peer_up` and its `peer_lost`.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ struct PeerInfo {
   bool dialled = false;      ///< by this side
   PeerState state = PeerState::reaching;
   bool told = false;         ///< it has told all it subscribes and serves
+  std::optional<Error> not_reached{};  ///< why the last attempt to reach it failed; none has since it was up: empty
 };
 
 /// A topic as the peer names it.
@@ -62,6 +64,8 @@ class Host {
   virtual void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept = 0;
   /// A connection that was refused, by either side; no link came up.
   virtual void peer_refused(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// An address that is dialled leads to nobody, for the first time since it was up. Dialling goes on.
+  virtual void address_not_reached(std::string_view endpoint, const Error& why) noexcept = 0;
 
   /// The peer wants messages. The host asks `Links::topic_sink` for each topic that matches, puts those sinks into its
   /// routes and joins the subscription to them before it returns: then the peer is told that it is confirmed. An error

@@ -295,6 +295,7 @@ std::vector<PeerInfo> Links::peers() const {
     if (peer && peer->phase == Phase::up) add(*peer, PeerState::up);
     else all.push_back({PeerId::none, {}, {}, {}, true, target->state == PeerState::up ? PeerState::reaching : target->state});
     all.back().endpoint = target->endpoint;
+    if (all.back().state != PeerState::up) all.back().not_reached = target->not_reached;
   }
   for (const auto& peer : connections_) {
     if (!peer->info.dialled && peer->phase == Phase::up) add(*peer, PeerState::up);

@@ -186,6 +186,9 @@ struct Bus final : Host {
     sinks.clear();
   }
   void peer_refused(const PeerInfo&, const Error& why) noexcept override { refused.push_back(why.code()); }
+  void address_not_reached(std::string_view endpoint, const Error& why) noexcept override {
+    not_reached.push_back(std::string{endpoint} + ": " + why.message());
+  }
   Result<void> peer_subscribes(PeerId peer, const wire::SubscribeBody& subscription) noexcept override {
     if (refuse_subscriptions) return Error{ErrorCode::schema_mismatch, "the types do not agree"};
     subscribed.push_back(subscription);
@@ -267,7 +270,7 @@ struct Bus final : Host {
   bool aligned = true;
 
   std::vector<PeerInfo> up;
-  std::vector<std::string> lost, offered, withdrawn, types;
+  std::vector<std::string> lost, not_reached, offered, withdrawn, types;
   std::vector<ErrorCode> refused;
   std::vector<Error> refusals;
   std::vector<wire::SubscribeBody> subscribed;

@@ -254,6 +254,17 @@ def doctor(at):
     with stranger() as address:
         got = run("doctor", "--timeout", "500ms", "--peer", address)
         check(got.code == 1 and "does not greet as a Midplane bus" in got.out, "doctor says that something else listens there", got)
+    nobody = free_address()
+    tap = subprocess.Popen([MIDPLANE, "sub", "none", "--listen", "tcp://127.0.0.1:0", "--peer", nobody, "--timeout", "40s"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ALONE)
+    try:
+        address = tap.stderr.readline().split()[-1]
+        got = run("doctor", "--peer", address)
+        check(got.code == 0 and f"{nobody} is not reached by midplane-" in got.out and "link.not_reached" in got.out,
+              "doctor names the peers that the bus it looks at does not reach", got)
+    finally:
+        tap.kill()
+        tap.communicate()
     refused("doctor refuses an address that is none", 2, ("doctor", "--peer", "tcp//x"), "invalid_endpoint")
 
 

@@ -8,6 +8,23 @@ namespace {
 
 inline constexpr Topic<Bytes> cpu{"host.cpu"};
 
+/// The records of one bus, as `level code key=value ...`.
+struct Log final : LogSink {
+  void log(const LogRecord& record) noexcept override {
+    std::string line = std::string{name_of(record.level)} + ' ' + std::string{record.code};
+    for (const LogField& field : record.fields) line += ' ' + std::string{field.key} + '=' + std::string{field.value};
+    lines.push_back(std::move(line));
+  }
+  [[nodiscard]] std::vector<std::string> of(std::string_view code) const {
+    std::vector<std::string> found;
+    for (const std::string& line : lines) {
+      if (line.find(' ' + std::string{code} + ' ') != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+  std::vector<std::string> lines;
+};
+
 /// Two buses on one executor, one clock and one network that breaks on demand.
 struct Pair {
   std::shared_ptr<testing::ManualClock> clock = testing::manual_clock();
@@ -15,7 +32,8 @@ struct Pair {
   std::shared_ptr<Reports> reports = std::make_shared<Reports>();
   testing::FaultyNetwork network{7};
   Bus a = Bus::open({.name = "a", .executor = loop, .clock = clock}).value();
-  Bus b = Bus::open({.name = "b", .executor = loop, .clock = clock, .event = reports}).value();
+  std::shared_ptr<Log> log = std::make_shared<Log>();
+  Bus b = Bus::open({.name = "b", .executor = loop, .clock = clock, .log = log, .event = reports}).value();
   void link() {
     a.attach(network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
     b.attach(network.transport("b", {.listen = {}, .peers = {"sim://a"}})).value();
@@ -59,6 +77,47 @@ TEST_CASE("while a peer is being reached a request waits, and its end by deadlin
   CHECK(outcome.count == 1);
   CHECK((outcome.last == is(ErrorCode::timed_out) || outcome.last == is(ErrorCode::no_server)));
   CHECK(outcome.fate == Fate::not_started);
+}
+
+TEST_CASE("a peer that is not reached is logged once while it is so, and again when it was reached and is lost") {
+  Pair pair;
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://a"}})).value();
+  pair.pass(20s);
+  const std::string line = "warning link.not_reached endpoint=sim://a why=transport_failed: nobody answers there";
+  CHECK(pair.log->of("link.not_reached") == std::vector<std::string>{line});
+  pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+  pair.pass(10s);
+  REQUIRE(pair.log->of("link.peer_up").size() == 1);
+  CHECK(pair.log->of("link.not_reached").size() == 1);
+  pair.network.crash("a");
+  pair.pass(20s);
+  CHECK(pair.log->of("link.not_reached") == std::vector<std::string>{line, line});
+}
+
+TEST_CASE("a request that nobody serves says which peers are not reached, and why") {
+  Pair pair;
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://nobody"}})).value();
+  auto client = pair.b.client(echo, {.timeout = 200ms}).value();
+  const auto late = client.request(bytes("q")).get();
+  REQUIRE(code(late) == is(ErrorCode::timed_out));
+  CHECK(late.error().message() ==
+        "timed_out: no answer by the deadline (sim://nobody is not reached: nobody answers there)");
+  auto at_once = pair.b.client(echo, {.wait_for_peers = false}).value();
+  const auto nobody = at_once.request(bytes("q")).get();
+  REQUIRE(code(nobody) == is(ErrorCode::no_server));
+  CHECK(nobody.error().detail() == "echo; sim://nobody is not reached: nobody answers there");
+}
+
+TEST_CASE("of many peers that are not reached the first four are named") {
+  Pair pair;
+  std::vector<std::string> nobody;
+  for (int i = 0; i < 6; ++i) nobody.push_back("sim://" + std::to_string(i));
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = nobody})).value();
+  auto client = pair.b.client(echo, {.wait_for_peers = false}).value();
+  const auto reply = client.request(bytes("q")).get();
+  REQUIRE(code(reply) == is(ErrorCode::no_server));
+  CHECK(reply.error().detail() == "echo; sim://0 is not reached, sim://1 is not reached, sim://2 is not reached, "
+                                  "sim://3 is not reached, and 2 more");
 }
 
 TEST_CASE("P3 what a link can not take waits within the bounds of its subscriptions, then is dropped and counted") {

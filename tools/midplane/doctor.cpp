@@ -231,6 +231,13 @@ class Doctor {
     const bool full = most > 0 && used > most / 10 * 9;
     say(bus.name + " memory", full ? wrong : fine, bytes_text(static_cast<double>(used)) + " of " + bytes_text(static_cast<double>(most)) + " for payloads",
         full ? "publishing will answer no_memory: a consumer keeps messages, or queues are larger than Limits::payload_memory_bytes_max" : "");
+    for (const PeerDescription& peer : bus.peers) {
+      if (peer.dialled && peer.state != "up")
+        say(bus.name + " peers", look, peer.endpoint + " is " + (peer.state == "refused" ? "refused" : "not reached") +
+                                           (peer.state == "lost" ? " any more" : "") + " by " + bus.name,
+            "requests wait for it or end no_server, and nothing of it arrives: is it running, is the address right? Its log has "
+            "link.not_reached or link.peer_refused with why");
+    }
     if (const auto lost = counter(bus, "link_lost"); lost > 0)
       say(bus.name + " links", fine, plural(lost, "link") + " ended since it began");  // those of programs like this one, too
     if (const auto broken = counter(bus, "link_frames_broken"); broken > 0)
