@@ -175,7 +175,7 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   bus_.peers_changed();
 }
 
-void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
+void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_order) noexcept {
   const auto entry = known(peer.id);
   std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
   {
@@ -186,8 +186,8 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
   }
   services.lost(peer.id);
   leave_servers(*entry);
-  const LogLevel level = why.code() == ErrorCode::closed ? LogLevel::info : LogLevel::warning;
-  bus_.log(level, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
+  bus_.log(in_order ? LogLevel::info : LogLevel::warning, "link.peer_lost", "a link ended",
+           "it is dialled again if this side dialled it",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
   for (const auto& subscription : subscribers) {

@@ -59,7 +59,8 @@ class Host {
   /// Told before `peer_up`: a bus of the same name is linked too, and may be this one before its restart.
   virtual void peer_succeeds(const PeerInfo& peer, PeerId before) noexcept = 0;
   /// The link ended. What the peer serves is gone; its subscriptions stay, and their sinks count on while it is away.
-  virtual void peer_lost(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// `in_order`: one of the two buses was closed, and said so.
+  virtual void peer_lost(const PeerInfo& peer, const Error& why, bool in_order) noexcept = 0;
   /// It was away for too long, or came back as `successor`: nothing is kept of it.
   virtual void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept = 0;
   /// A connection that was refused, by either side; no link came up.

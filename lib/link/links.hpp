@@ -131,6 +131,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
         wire::PayloadMemory& memory, wire::Depot& depot) noexcept;
 
   // links.cpp
+  [[nodiscard]] static Error closed_error() noexcept;
   void end_connections(const Transport* of, const Error& why) noexcept;
   void tell_all(const wire::Record& record) noexcept;
   [[nodiscard]] std::shared_ptr<Peer> peer_of(PeerId id) const noexcept;

@@ -121,7 +121,7 @@ bool Links::note_not_reached(Target& target, const Error& why) noexcept {
 }
 
 void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept {
-  bool was_up = false;
+  bool was_up = false, in_order = false;
   const Target* not_reached = nullptr;
   Error first = why;
   Error cause = why;
@@ -131,10 +131,16 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
     if (phase == Phase::ended) return;
     was_up = phase == Phase::up || phase == Phase::establishing;
     const bool was_refused = phase == Phase::refusing;
-    if (why.code() != ErrorCode::closed || reason != DropReason::closed) {
+    // Who has had our farewell may be faster than we are.
+    if (stopped_) {
+      reason = DropReason::closed;
+      cause = closed_error();
+    }
+    if (reason != DropReason::closed || cause.code() != ErrorCode::closed) {
       if (peer->closing) first = peer->ended_by;
+      in_order = peer->closing && first.code() == ErrorCode::closed;
       cause = Error{ErrorCode::peer_lost, Fate::maybe_executed, "the link to this peer ended"}.with(
-          first.text().empty() ? name_of(first.code()) : first.text());
+          in_order ? "its bus was closed" : first.text().empty() ? name_of(first.code()) : first.text());
     }
     std::erase(connections_, peer);
     if (was_up) busy_.push_back(peer->info.incarnation);
@@ -156,7 +162,7 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
     counters_.lost.fetch_add(1, std::memory_order_relaxed);
     PeerInfo info = peer->info;
     info.state = PeerState::lost;
-    host_.peer_lost(info, cause);
+    host_.peer_lost(info, cause, in_order || cause.code() == ErrorCode::closed);
   }
   peer->end(cause, reason);
   std::shared_ptr<Remote> extra;

@@ -80,7 +80,7 @@ class Judge final : public link::Host {
     FUZZ_ASSERT(peer.id != link::PeerId::none && !known.up);
     known.up = true;
   }
-  void peer_lost(const link::PeerInfo& peer, const Error&) noexcept override {
+  void peer_lost(const link::PeerInfo& peer, const Error&, bool) noexcept override {
     at(peer.id).up = false;
   }
   void peer_forgotten(link::PeerId peer, const link::PeerInfo*) noexcept override {

@@ -178,7 +178,10 @@ struct Bus final : Host {
   ~Bus();
 
   void peer_up(const PeerInfo& peer) noexcept override { up.push_back(peer); }
-  void peer_lost(const PeerInfo&, const Error& why) noexcept override { lost.push_back(why.message()); }
+  void peer_lost(const PeerInfo&, const Error& why, bool in_order) noexcept override {
+    lost.push_back(why.message());
+    lost_in_order += in_order ? 1 : 0;
+  }
   void peer_succeeds(const PeerInfo& peer, PeerId) noexcept override { successors.push_back(peer.name); }
   void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept override {
     forgotten.push_back(peer);
@@ -286,7 +289,7 @@ struct Bus final : Host {
   std::vector<std::pair<std::uint32_t, std::string>> refused_topics;
   std::vector<std::uint32_t> joined;
   std::vector<std::pair<std::uint32_t, std::vector<std::string>>> arrivals;
-  int told = 0;
+  int told = 0, lost_in_order = 0;
 };
 
 struct World {

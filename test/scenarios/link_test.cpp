@@ -140,6 +140,30 @@ TEST_CASE("P3 what a link can not take waits within the bounds of its subscripti
   CHECK(counted == dropped);
 }
 
+TEST_CASE("a peer that closed its bus is lost in order, which is no warning; one that vanished is") {
+  for (const bool in_order : {true, false}) {
+    Pair pair;
+    pair.link();
+    pair.pass(100ms);
+    if (in_order) CHECK(pair.a.close(1s).complete);
+    else pair.network.crash("a");
+    pair.pass(100ms);
+    const auto lost = pair.log->of("link.peer_lost");
+    REQUIRE(lost.size() == 1);
+    CHECK(lost[0].starts_with(in_order ? "info " : "warning "));
+    CHECK((lost[0].find("its bus was closed") != std::string::npos) == in_order);
+  }
+}
+
+TEST_CASE("a bus that is closed itself loses its peers in order") {
+  Pair pair;
+  pair.link();
+  pair.pass(100ms);
+  CHECK(pair.b.close(1s).complete);
+  REQUIRE(pair.log->of("link.peer_lost").size() == 1);
+  CHECK(pair.log->of("link.peer_lost")[0].starts_with("info "));
+}
+
 TEST_CASE("closing one of two linked buses leaves the other alive") {
   Pair pair;
   pair.link();
