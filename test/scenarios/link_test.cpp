@@ -8,23 +8,6 @@ namespace {
 
 inline constexpr Topic<Bytes> cpu{"host.cpu"};
 
-/// The records of one bus, as `level code key=value ...`.
-struct Log final : LogSink {
-  void log(const LogRecord& record) noexcept override {
-    std::string line = std::string{name_of(record.level)} + ' ' + std::string{record.code};
-    for (const LogField& field : record.fields) line += ' ' + std::string{field.key} + '=' + std::string{field.value};
-    lines.push_back(std::move(line));
-  }
-  [[nodiscard]] std::vector<std::string> of(std::string_view code) const {
-    std::vector<std::string> found;
-    for (const std::string& line : lines) {
-      if (line.find(' ' + std::string{code} + ' ') != std::string::npos) found.push_back(line);
-    }
-    return found;
-  }
-  std::vector<std::string> lines;
-};
-
 /// Two buses on one executor, one clock and one network that breaks on demand.
 struct Pair {
   std::shared_ptr<testing::ManualClock> clock = testing::manual_clock();
