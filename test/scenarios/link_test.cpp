@@ -50,6 +50,24 @@ TEST_CASE("P12 a peer that is lost ends its requests with peer_lost, and the sub
   CHECK(pair.reports->peer_lost == 1);
 }
 
+TEST_CASE("a request that is made while the only server's peer is lost is answered no_server, and served when it is back") {
+  Pair pair;
+  pair.link();
+  std::optional<Server> server = pair.a.serve(echo, [](const Request<Bytes>& q) { return q.bytes(); }).value();
+  auto client = pair.b.client(echo).value();
+  CHECK(client.wait_server(5s));
+  pair.network.cut("a", "b");
+  pair.pass(4s);
+  REQUIRE(pair.reports->peer_lost == 1);
+  const auto reply = client.request(bytes("q")).get();
+  CHECK(code(reply) == is(ErrorCode::no_server));
+  CHECK(reply.error().fate() == Fate::not_started);
+  CHECK(reply.error().detail().find("sim://a is lost") != std::string_view::npos);
+  pair.network.heal("a", "b");
+  pair.pass(10s);
+  CHECK(client.request(bytes("q")).get());
+}
+
 TEST_CASE("while a peer is being reached a request waits, and its end by deadline is not_started") {
   Pair pair;
   pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://nobody"}})).value();
