@@ -152,18 +152,24 @@ void Correlator::sleep(Call& call, Instant until) noexcept {
   else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
 }
 
-namespace {
-Error streams() noexcept {
-  return {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"};
-}
-}  // namespace
-
 void Correlator::reply(std::uint64_t id, wire::Envelope* reply) noexcept {
   AnyMessage message = reply ? AnyMessage::adopt(reply, false) : AnyMessage{};
   Call* call = find(id);
   if (!call || !begin_settling(*call, id)) return;
-  if (reply || call->stream_) settle(*call, Outcome{std::move(message), std::nullopt});
-  else settle(*call, Outcome{{}, streams()});
+  if (!reply && !call->stream_) return settle(*call, Outcome{{}, wire::answers_many()});
+  if (!reply || !call->stream_) return settle(*call, Outcome{std::move(message), std::nullopt});
+  // The reader gets the one reply that there is, then hears that it is no stream.
+  std::vector<Function<void()>> not_given_up;
+  {
+    const std::lock_guard lock{call->flag_};
+    not_given_up.swap(call->on_cancel_);
+    try {
+      call->stream_->items.push_back(std::move(message));
+    } catch (const std::bad_alloc&) {
+      // Then it hears only that.
+    }
+  }
+  settle(*call, Outcome{{}, wire::answers_one()});
 }
 
 void Correlator::fail(std::uint64_t id, const Error& error) noexcept {
@@ -180,7 +186,7 @@ wire::ItemSent Correlator::item(std::uint64_t id, wire::Envelope* item) noexcept
     if (call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open)) return wire::ItemSent::gone;
     if (!call->stream_) {
       lock.unlock();
-      fail(id, streams());
+      fail(id, wire::answers_many());
       return wire::ItemSent::gone;
     }
     if (call->stream_->items.size() >= call->stream_->items_max) return wire::ItemSent::no_credit;
