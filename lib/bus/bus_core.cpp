@@ -160,6 +160,14 @@ void BusCore::handler_threw(std::string_view about, std::string_view what) noexc
   event(EventKind::handler_failed, about, what);
 }
 
+void BusCore::reply_unsendable(std::string_view service, const Error& why, bool is_first) noexcept {
+  replies_unsendable_.fetch_add(1, std::memory_order_relaxed);
+  if (!is_first) return;
+  log(LogLevel::error, "bus.reply_unsendable", "a handler gave a reply that can not be sent; who asked is told why",
+      "reply with all required parts and within Limits; more of this server are counted, not logged",
+      {{"service", service}, {"why", why.message()}});
+}
+
 bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
 
 bool BusCore::still_reaching() const noexcept {

@@ -244,6 +244,9 @@ class Doctor {
       say(bus.name + " frames", wrong, plural(broken, "broken frame"), "something that is no Midplane bus, or a damaged line, sent it bytes");
     if (const auto thrown = counter(bus, "handler_exceptions"); thrown > 0)
       say(bus.name + " handlers", look, plural(thrown, "exception") + " left a handler", "each is in its log as bus.handler_failed");
+    if (const auto unsendable = counter(bus, "replies_unsendable"); unsendable > 0)
+      say(bus.name + " replies", look, std::to_string(unsendable) + " could not be sent",
+          "they lacked a required part or were too large; the first of each server is in its log as bus.reply_unsendable");
     for (const SubscriptionDescription& one : bus.subscriptions) look_at(bus, "subscription " + one.pattern, one.counts, one.queue_messages_max);
     for (const ServiceDescription& one : bus.services) look_at(bus, "service " + one.name, one.counts, 0);
     for (const LinkDescription& one : bus.links) {
