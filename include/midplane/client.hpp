@@ -179,7 +179,8 @@ class Client {
   Pending<R> request(V&& value, const RequestOptions& options = {}) {
     return Pending<R>{send(std::forward<V>(value), options, false)};
   }
-  /// The server streams its replies. The timeout is for the whole stream: give one that lasts a longer one.
+  /// The server streams its replies. The timeout is for the whole stream: give one that lasts a longer one. Of a server
+  /// that gives one reply the stream has that one, and ends `unsupported`.
   template <class V>
   Stream<R> open(V&& value, const RequestOptions& options = {}) {
     return Stream<R>{send(std::forward<V>(value), options, true)};

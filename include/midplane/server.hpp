@@ -52,6 +52,8 @@ class Duty {
   Result<void> finish() noexcept;
   /// Reports the exception that is being handled and answers `handler_failed`.
   void threw() noexcept;
+  /// Counts an answer that can not be sent, and reports the first of its server.
+  void unsendable(const Error& why) const noexcept;
 
  private:
   AnyMessage request_;
@@ -105,6 +107,7 @@ class Responder {
     if (!duty_) return detail::closed_handle();
     detail::Draft draft{duty_.sender(), true};
     if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) {
+      duty_.unsendable(filled.error());
       static_cast<void>(duty_.fail(filled.error().with_fate(Fate::failed)));
       return filled;
     }
@@ -136,7 +139,10 @@ class StreamResponder {
   Result<Streamed> send(V&& value) {
     if (!duty_) return detail::closed_handle();
     detail::Draft draft{duty_.sender(), true};
-    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) return filled.error();
+    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) {
+      duty_.unsendable(filled.error());
+      return filled.error();
+    }
     return duty_.send(draft);
   }
   /// Calls `fn` once, when the next item may be sent or the reader is gone.

@@ -160,10 +160,34 @@ void BusCore::handler_threw(std::string_view about, std::string_view what) noexc
   event(EventKind::handler_failed, about, what);
 }
 
+void BusCore::reply_unsendable(std::string_view service, const Error& why, bool is_first) noexcept {
+  replies_unsendable_.fetch_add(1, std::memory_order_relaxed);
+  if (!is_first) return;
+  log(LogLevel::error, "bus.reply_unsendable", "a handler gave a reply that can not be sent; who asked is told why",
+      "reply with all required parts and within Limits; more of this server are counted, not logged",
+      {{"service", service}, {"why", why.message()}});
+}
+
 bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
 
 bool BusCore::still_reaching() const noexcept {
   return links && (!links->settled() || far_side->services.are_judging());
+}
+
+std::string BusCore::not_reached() const {
+  constexpr std::size_t named_max = 4;  // of hundreds the first few tell enough
+  std::string text;
+  std::size_t found = 0;
+  for (const link::PeerInfo& peer : links ? links->peers() : std::vector<link::PeerInfo>{}) {
+    if (!peer.dialled || peer.state == link::PeerState::up || ++found > named_max) continue;
+    const char* how = peer.state == link::PeerState::reaching ? " is not reached"
+                      : peer.state == link::PeerState::lost   ? " is lost"
+                                                              : " was refused";
+    text.append(found == 1 ? "" : ", ").append(peer.endpoint).append(how);
+    if (peer.not_reached) text.append(": ").append(peer.not_reached->text());
+  }
+  if (found > named_max) text.append(", and ").append(std::to_string(found - named_max)).append(" more");
+  return text;
 }
 
 void BusCore::peers_changed() noexcept {

@@ -70,11 +70,16 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   /// To the user's sink, when there is one.
   void tell(const Event& event) const noexcept;
   void handler_threw(std::string_view name, std::string_view what) noexcept;
+  /// A handler gave a reply that can not be sent; `is_first` of its server.
+  void reply_unsendable(std::string_view service, const Error& why, bool is_first) noexcept;
+  [[nodiscard]] std::uint64_t replies_unsendable() const noexcept { return replies_unsendable_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool inside_handler() const noexcept;
   /// Peers came, went or told something: whoever waits for readiness looks again.
   void peers_changed() noexcept;
   /// Some peer has not told yet what it serves, or it is not known yet whether its types agree.
   [[nodiscard]] bool still_reaching() const noexcept;
+  /// The peers that are dialled and not up, each with why, in words for an error; empty: none.
+  [[nodiscard]] std::string not_reached() const;
 
   Report drain(Duration duration);
   Report close(Duration duration);
@@ -116,6 +121,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   const std::uint32_t forks_ = base::forks();
   std::atomic<std::uint32_t> ids_{0};
   std::atomic<std::uint64_t> handler_exceptions_{0};
+  std::atomic<std::uint64_t> replies_unsendable_{0};
   std::atomic<bool> drained_told_{false};
   std::atomic<bool> finished_{false};
   exec::Condition idle_;

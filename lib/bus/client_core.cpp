@@ -52,6 +52,10 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   asker.interceptors = std::move(options.interceptors);
   asker.counters = core->calls;
   asker.pending_max = options.pending;
+  asker.why_nobody = [weak = std::weak_ptr{core}] {
+    const auto bus = weak.lock();
+    return bus && !bus->refuses() ? bus->not_reached() : std::string{};
+  };
   if (options.wait_for_peers) {
     asker.still_reaching = [weak = std::weak_ptr{core}] {
       const auto bus = weak.lock();
@@ -175,10 +179,8 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
     if (AnyMessage item = calls.next_item(call)) return std::optional<AnyMessage>{std::move(item)};
     if (calls.settled(call)) {
       if (AnyMessage item = calls.next_item(call)) return std::optional<AnyMessage>{std::move(item)};
-      auto ended = outcome();
-      if (!ended) return (error_ = ended.error(), ended.error());
-      // A server that does not stream answers with one reply.
-      return *ended ? std::optional<AnyMessage>{std::move(*ended)} : std::nullopt;
+      if (auto ended = outcome(); !ended) return (error_ = ended.error(), ended.error());
+      return std::optional<AnyMessage>{};
     }
     if (calls.clock().now() >= until)
       return Error{ErrorCode::timed_out, Fate::not_started, "no item came within the duration; the stream goes on"};

@@ -211,7 +211,8 @@ Description description_of(const BusCore& bus) {
                   {"requests_failed", stats.requests_failed},
                   {"payload_memory_bytes", stats.payload_memory_bytes},
                   {"payload_memory_bytes_max", stats.payload_memory_bytes_max},
-                  {"handler_exceptions", stats.handler_exceptions}};
+                  {"handler_exceptions", stats.handler_exceptions},
+                  {"replies_unsendable", bus.replies_unsendable()}};
   if (bus.links) add_link_counters(*bus.links, all.counters);
   return all;
 }

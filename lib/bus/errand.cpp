@@ -1,6 +1,5 @@
 #include "bus/errand.hpp"
 
-#include "link/links.hpp"
 #include "mailbox/frame.hpp"
 
 namespace midplane::inline v0::detail {
@@ -31,14 +30,7 @@ void post(BusCore& bus, const char* about, Function<void()> fn) {
 
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text) {
   if (waited || waited.error().code() != ErrorCode::timed_out) return waited;
-  std::string missing;
-  for (const link::PeerInfo& peer : bus.links ? bus.links->peers() : std::vector<link::PeerInfo>{}) {
-    if (peer.state == link::PeerState::up) continue;
-    const char* how = peer.state == link::PeerState::reaching ? " is not reached"
-                      : peer.state == link::PeerState::lost   ? " is lost"
-                                                              : " was refused";
-    missing += (missing.empty() ? "" : ", ") + peer.endpoint + how;
-  }
+  const std::string missing = bus.not_reached();
   const Error late{ErrorCode::timed_out, text};
   return missing.empty() ? late : late.with(missing);
 }

@@ -4,6 +4,7 @@
 
 #include "bus/far_side.hpp"
 #include "bus/subscription_core.hpp"
+#include "schema/contract.hpp"
 #include "schema/schema_limits.hpp"
 #include "wire/return_address.hpp"
 
@@ -95,7 +96,7 @@ void FarSide::subscription_joined(link::PeerId peer, const link::FarTopic& topic
   event.peer = entry->name;
   event.detail = verdict.error().message();
   subscription->tell(std::move(event), entry->lanes.get());
-  bus_.links->refuse_schema(peer, id, topic, verdict.error());
+  bus_.links->refuse_schema(peer, id, topic, verdict.error().with(schema::seen_from_there(verdict.error().detail())));
 } catch (...) {
   // Without memory the subscription does not take the topic of this peer; its messages are not for it.
 }

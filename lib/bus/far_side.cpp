@@ -175,7 +175,7 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   bus_.peers_changed();
 }
 
-void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
+void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_order) noexcept {
   const auto entry = known(peer.id);
   std::vector<std::shared_ptr<SubscriptionCore>> subscribers;
   {
@@ -186,8 +186,8 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why) noexcept {
   }
   services.lost(peer.id);
   leave_servers(*entry);
-  const LogLevel level = why.code() == ErrorCode::closed ? LogLevel::info : LogLevel::warning;
-  bus_.log(level, "link.peer_lost", "a link ended", "it is dialled again if this side dialled it",
+  bus_.log(in_order ? LogLevel::info : LogLevel::warning, "link.peer_lost", "a link ended",
+           "it is dialled again if this side dialled it",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
   for (const auto& subscription : subscribers) {
@@ -295,6 +295,12 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
            "compare versions and addresses", {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_refused, peer.name.empty() ? peer.endpoint : peer.name, why.message());
   bus_.peers_changed();
+}
+
+void FarSide::address_not_reached(std::string_view endpoint, const Error& why) noexcept {
+  bus_.log(LogLevel::warning, "link.not_reached", "nobody is reached at an address; it is dialled again and again",
+           "is a bus listening there, is the address right? `midplane doctor --peer` looks closer",
+           {{"endpoint", endpoint}, {"why", why.message()}});
 }
 
 Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept {

@@ -40,9 +40,10 @@ class FarSide final : public link::Host {
   // link::Host
   void peer_up(const link::PeerInfo& peer) noexcept override;
   void peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noexcept override;
-  void peer_lost(const link::PeerInfo& peer, const Error& why) noexcept override;
+  void peer_lost(const link::PeerInfo& peer, const Error& why, bool in_order) noexcept override;
   void peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept override;
   void peer_refused(const link::PeerInfo& peer, const Error& why) noexcept override;
+  void address_not_reached(std::string_view endpoint, const Error& why) noexcept override;
   Result<void> peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept override;
   void peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept override;
   void subscription_confirmed(std::uint32_t id, link::PeerId peer) noexcept override;

@@ -50,6 +50,7 @@ class [[gnu::visibility("hidden")]] ServerCore final : public Part {
   mailbox::Runner* run = nullptr;
   const TypeInfo* question = nullptr;
   const TypeInfo* answer = nullptr;
+  std::atomic<bool> told_unsendable{false};
 
  private:
   std::atomic<bool> ended_{false};
@@ -201,6 +202,11 @@ void Duty::threw() noexcept {
   if (request_) static_cast<void>(fail(handler_threw()));
 }
 
+void Duty::unsendable(const Error& why) const noexcept {
+  if (server_->bus->is_inherited()) return;
+  server_->bus->reply_unsendable(server_->route->name()->text, why, !server_->told_unsendable.exchange(true));
+}
+
 Duty::~Duty() {
   if (!request_) return;
   // An exception on its way out of the handler takes the Responder along: that is no forgotten answer.
@@ -214,6 +220,7 @@ Sender& Duty::sender() const noexcept { return server_->sender; }
 Result<void> Duty::reply(Draft& draft) noexcept {
   auto finished = draft.finish();
   if (!finished) {
+    unsendable(finished.error());
     static_cast<void>(fail(finished.error().with_fate(Fate::failed)));
     return finished.error();
   }
@@ -239,7 +246,10 @@ Result<void> Duty::fail(const Error& error) noexcept {
 
 Result<Streamed> Duty::send(Draft& draft) noexcept {
   auto finished = draft.finish();
-  if (!finished) return finished.error();
+  if (!finished) {
+    unsendable(finished.error());
+    return finished.error();
+  }
   auto* envelope = static_cast<wire::Envelope*>(*finished);
   envelope->kind = wire::Kind::reply;
   envelope->name = wire::envelope_of(request_)->name;

@@ -1,7 +1,9 @@
 #pragma once
 /// One client's side of its service: the lanes to near servers, the far sinks, the policies, the pending requests.
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <midplane/extend/balancer.hpp>
@@ -23,6 +25,8 @@ struct AskerOptions {
   std::uint32_t pending_max = 4096;
   /// True while some configured peer has not told yet what it serves.
   std::function<bool()> still_reaching;
+  /// What may be why nobody serves the name; empty: nothing is known.
+  std::function<std::string()> why_nobody;
 };
 
 class Asker : public std::enable_shared_from_this<Asker> {
@@ -51,6 +55,7 @@ class Asker : public std::enable_shared_from_this<Asker> {
   /// The loop of `attempt.cpp`: pick, enter, offer, outcome, again.
   void attempt(Call& call, wire::Envelope* request) noexcept;
   Moved offer_to_one(Call& call, wire::Envelope* request, std::pair<mailbox::Runner*, mailbox::Lane*>& wake) noexcept;
+  [[nodiscard]] Error nobody() const noexcept;
   void wait_for_server(Call& call, wire::Envelope* request) noexcept;
   std::optional<Error> enter(Call& call, const wire::Envelope& request) noexcept;
   void renew();

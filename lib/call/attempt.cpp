@@ -6,7 +6,8 @@ namespace midplane::inline v0::call {
 
 Asker::Asker(AskerOptions options)
     : options_{std::move(options)},
-      correlator_{new Correlator{options_.executor, options_.clock, options_.pending_max, options_.counters}} {}
+      correlator_{new Correlator{options_.executor, options_.clock, options_.pending_max, options_.counters,
+                                 options_.why_nobody}} {}
 
 Asker::~Asker() {
   for (const Server& server : servers_) {
@@ -73,11 +74,19 @@ void Asker::attempt(Call& call, wire::Envelope* request) noexcept {
   }
   if (moved == Moved::nobody && options_.still_reaching && options_.still_reaching())
     return wait_for_server(call, request);
-  const Error refusal = moved == Moved::nobody
-                            ? Error{ErrorCode::no_server, "nobody serves this name; start a server or check the name"}
-                            : Error{ErrorCode::busy, "every server's queue is full; try again later"};
-  correlator_->fail(id, refusal.with(options_.route->name()->text));
+  const Error busy{ErrorCode::busy, "every server's queue is full; try again later"};
+  correlator_->fail(id, moved == Moved::nobody ? nobody() : busy.with(options_.route->name()->text));
   detail::release(request);
+}
+
+Error Asker::nobody() const noexcept {
+  const Error error{ErrorCode::no_server, "nobody serves this name; start a server or check the name"};
+  try {
+    const std::string why = options_.why_nobody ? options_.why_nobody() : std::string{};
+    return error.with(std::string{options_.route->name()->text} + (why.empty() ? "" : "; ") + why);
+  } catch (const std::bad_alloc&) {
+    return error;
+  }
 }
 
 Asker::Moved Asker::offer_to_one(Call& call, wire::Envelope* request,

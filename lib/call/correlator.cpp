@@ -35,10 +35,11 @@ struct Correlator::Chunk {
 };
 
 Correlator::Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
-                       std::shared_ptr<CallCounters> counters)
+                       std::shared_ptr<CallCounters> counters, std::function<std::string()> why_nobody)
     : executor_{std::move(executor)},
       clock_{std::move(clock)},
       counters_{std::move(counters)},
+      why_nobody_{std::move(why_nobody)},
       pending_max_{std::min(pending_max, pending_max_limit)},
       driven_{executor_->is_driven()},
       first_free_{no_call} {}
@@ -156,18 +157,24 @@ void Correlator::sleep(Call& call, Instant until) noexcept {
   else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
 }
 
-namespace {
-Error streams() noexcept {
-  return {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"};
-}
-}  // namespace
-
 void Correlator::reply(std::uint64_t id, wire::Envelope* reply) noexcept {
   AnyMessage message = reply ? AnyMessage::adopt(reply, false) : AnyMessage{};
   Call* call = find(id);
   if (!call || !begin_settling(*call, id)) return;
-  if (reply || call->stream_) settle(*call, Outcome{std::move(message), std::nullopt});
-  else settle(*call, Outcome{{}, streams()});
+  if (!reply && !call->stream_) return settle(*call, Outcome{{}, wire::answers_many()});
+  if (!reply || !call->stream_) return settle(*call, Outcome{std::move(message), std::nullopt});
+  // The reader gets the one reply that there is, then hears that it is no stream.
+  std::vector<Function<void()>> not_given_up;
+  {
+    const std::lock_guard lock{call->flag_};
+    not_given_up.swap(call->on_cancel_);
+    try {
+      call->stream_->items.push_back(std::move(message));
+    } catch (const std::bad_alloc&) {
+      // Then it hears only that.
+    }
+  }
+  settle(*call, Outcome{{}, wire::answers_one()});
 }
 
 void Correlator::fail(std::uint64_t id, const Error& error) noexcept {
@@ -184,7 +191,7 @@ wire::ItemSent Correlator::item(std::uint64_t id, wire::Envelope* item) noexcept
     if (call->word_.load(std::memory_order_acquire) != word_of(generation_of(id), Phase::open)) return wire::ItemSent::gone;
     if (!call->stream_) {
       lock.unlock();
-      fail(id, streams());
+      fail(id, wire::answers_many());
       return wire::ItemSent::gone;
     }
     if (call->stream_->items.size() >= call->stream_->items_max) return wire::ItemSent::no_credit;
@@ -396,6 +403,18 @@ void Correlator::arm(Instant deadline) noexcept {
   executor_->start(*this);
 }
 
+/// Of one that never left it is said why nobody had it.
+Error Correlator::late(const Call& call) const noexcept {
+  const Error error{ErrorCode::timed_out, fate_of(call.left_), "no answer by the deadline"};
+  if (error.fate() != Fate::not_started || !why_nobody_) return error;
+  try {
+    const std::string why = why_nobody_();
+    return why.empty() ? error : error.with(why);
+  } catch (const std::bad_alloc&) {
+    return error;
+  }
+}
+
 void Correlator::fire() noexcept {
   {
     // From here on `open` arms anew whatever this scan does not see yet.
@@ -421,7 +440,7 @@ void Correlator::fire() noexcept {
     const std::uint64_t id = (word & 0xffffffff00000000u) | index;
     if (!begin_settling(*call, id)) continue;
     if (far) far->cancel(*this, id);
-    settle(*call, Outcome{{}, Error{ErrorCode::timed_out, fate_of(call->left_), "no answer by the deadline"}});
+    settle(*call, Outcome{{}, late(*call)});
   }
   if (earliest != Instant::never()) arm(earliest);
   unref();

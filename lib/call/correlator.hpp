@@ -4,7 +4,9 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include <midplane/extend/clock.hpp>
 
@@ -26,7 +28,7 @@ struct CallCounters {
 class Correlator final : public wire::ReturnAddress, private TimerWork {
  public:
   Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
-             std::shared_ptr<CallCounters> counters);
+             std::shared_ptr<CallCounters> counters, std::function<std::string()> why_nobody = {});
 
   /// A new call, held by the asker and by the request, with a reference to this for the request's return address; null
   /// when `pending_max` are open.
@@ -86,11 +88,13 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   /// Holds it for a run of its continuation; false when there is none to run or one is under way. Under `flag_`.
   bool prepare_run(Call& call) noexcept;
   void arm(Instant deadline) noexcept;
+  [[nodiscard]] Error late(const Call& call) const noexcept;
   void fire() noexcept override;
 
   std::shared_ptr<Executor> executor_;
   std::shared_ptr<Clock> clock_;
   std::shared_ptr<CallCounters> counters_;
+  std::function<std::string()> why_nobody_;
   const std::uint32_t pending_max_;
   const bool driven_;
   std::atomic<bool> closed_{false};

@@ -114,7 +114,10 @@ void Links::note_refusal(Peer& peer, const Error& why) noexcept {
       if (target->peer.get() != &peer) continue;
       // A duplicate is no refusal of the bus: it is there, over the other connection.
       if (why.code() == ErrorCode::duplicate) target->linked_to = peer.info.incarnation;
-      else target->state = PeerState::refused;
+      else {
+        target->state = PeerState::refused;
+        target->not_reached = why;
+      }
       if (peer.info.incarnation == options_.incarnation) target->never_again = true;
     }
   }
@@ -155,6 +158,8 @@ void Links::establish(Peer& peer) noexcept try {
       if (target->peer.get() != &peer) continue;
       target->state = PeerState::up;
       target->backoff.reset();
+      target->not_reached.reset();
+      target->is_told_of = false;
     }
     // The last bus of the same name that came before this one: it was restarted. Those before it have been told of.
     for (const auto& [incarnation, one] : remotes_) {

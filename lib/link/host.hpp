@@ -4,6 +4,7 @@
 /// the links). A call may use Links in turn. A peer's calls lie between its `peer_up` and its `peer_lost`.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ struct PeerInfo {
   bool dialled = false;      ///< by this side
   PeerState state = PeerState::reaching;
   bool told = false;         ///< it has told all it subscribes and serves
+  std::optional<Error> not_reached{};  ///< why the last attempt to reach it failed; none has since it was up: empty
 };
 
 /// A topic as the peer names it.
@@ -57,11 +59,14 @@ class Host {
   /// Told before `peer_up`: a bus of the same name is linked too, and may be this one before its restart.
   virtual void peer_succeeds(const PeerInfo& peer, PeerId before) noexcept = 0;
   /// The link ended. What the peer serves is gone; its subscriptions stay, and their sinks count on while it is away.
-  virtual void peer_lost(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// `in_order`: one of the two buses was closed, and said so.
+  virtual void peer_lost(const PeerInfo& peer, const Error& why, bool in_order) noexcept = 0;
   /// It was away for too long, or came back as `successor`: nothing is kept of it.
   virtual void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept = 0;
   /// A connection that was refused, by either side; no link came up.
   virtual void peer_refused(const PeerInfo& peer, const Error& why) noexcept = 0;
+  /// An address that is dialled leads to nobody, for the first time since it was up. Dialling goes on.
+  virtual void address_not_reached(std::string_view endpoint, const Error& why) noexcept = 0;
 
   /// The peer wants messages. The host asks `Links::topic_sink` for each topic that matches, puts those sinks into its
   /// routes and joins the subscription to them before it returns: then the peer is told that it is confirmed. An error

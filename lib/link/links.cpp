@@ -9,7 +9,6 @@
 namespace midplane::inline v0::link {
 namespace {
 
-const Error closed_error{ErrorCode::closed, "the links of this bus are closed"};
 /// Peer and name of what was counted for peers that are not remembered any more; no peer can be called so.
 constexpr std::string_view forgotten_peers = "(forgotten peers)";
 const Error no_memory_error{ErrorCode::no_memory, "no memory for the links of this bus"};
@@ -30,6 +29,8 @@ Links::~Links() {
   stop();
   memory_.retire(&depot_);
 }
+
+Error Links::closed_error() noexcept { return {ErrorCode::closed, "the links of this bus are closed"}; }
 
 std::shared_ptr<Links> Links::make(LinkOptions options, Host& host, Clock& clock, Random& random, Executor& executor,
                                    wire::PayloadMemory& memory) noexcept {
@@ -57,7 +58,7 @@ Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
     std::vector<Target*> targets;
     {
       const std::lock_guard lock{mutex_};
-      if (stopped_) return closed_error;
+      if (stopped_) return closed_error();
       ports_.push_back(std::make_unique<Port>(*this));
       port = ports_.back().get();
       port->transport = std::move(transport);
@@ -106,7 +107,7 @@ Result<void> Links::add_subscription(const wire::SubscribeBody& subscription) no
   if (body.empty()) return no_memory_error;
   try {
     const std::lock_guard lock{mutex_};
-    if (stopped_) return closed_error;
+    if (stopped_) return closed_error();
     subscriptions_.insert_or_assign(subscription.id, Subscription{subscription});
     tell_all({.type = wire::RecordType::subscribe, .payload = body});
     return ok();
@@ -142,7 +143,7 @@ Result<void> Links::add_service(const wire::OfferedBody& service) noexcept {
     const wire::Body body = wire::encode(wire::ServeBody{{service}, {}});
     if (body.empty()) return no_memory_error;
     const std::lock_guard lock{mutex_};
-    if (stopped_) return closed_error;
+    if (stopped_) return closed_error();
     services_.insert_or_assign(service.service, service);
     tell_all({.type = wire::RecordType::serve, .payload = body});
     return ok();
@@ -295,6 +296,7 @@ std::vector<PeerInfo> Links::peers() const {
     if (peer && peer->phase == Phase::up) add(*peer, PeerState::up);
     else all.push_back({PeerId::none, {}, {}, {}, true, target->state == PeerState::up ? PeerState::reaching : target->state});
     all.back().endpoint = target->endpoint;
+    if (all.back().state != PeerState::up) all.back().not_reached = target->not_reached;
   }
   for (const auto& peer : connections_) {
     if (!peer->info.dialled && peer->phase == Phase::up) add(*peer, PeerState::up);
@@ -382,15 +384,18 @@ void Links::end_connections(const Transport* of, const Error& why) noexcept {
 
 void Links::stop() noexcept {
   std::shared_ptr<Links> keep;
+  // So that the peers can tell it from a crash.
+  const wire::Body farewell = wire::encode(closed_error());
   {
     const std::lock_guard lock{mutex_};
     if (stopped_) return;
     stopped_ = true;
+    tell_all({.type = wire::RecordType::refused, .payload = farewell});
     if (armed_ && executor_.cancel(*this)) keep.swap(keep_);
   }
   // Nobody adds a port or a connection any more.
   for (const auto& port : ports_) port->transport->stop();
-  end_connections(nullptr, closed_error);
+  end_connections(nullptr, closed_error());
   std::map<wire::Incarnation, std::shared_ptr<Remote>> remotes;
   {
     const std::lock_guard lock{mutex_};

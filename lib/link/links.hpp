@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -118,6 +119,8 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
     std::shared_ptr<Peer> peer{};       ///< while a connection of this address lives
     wire::Incarnation linked_to{};      ///< refused as duplicate: the bus that is there
     bool never_again = false;           ///< it is this very bus
+    std::optional<Error> not_reached{};  ///< why it was not, the last time; empty: it was, or was not tried
+    bool is_told_of = false;             ///< the host knows that it is not reached
   };
   struct Subscription {
     wire::SubscribeBody body;
@@ -128,6 +131,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
         wire::PayloadMemory& memory, wire::Depot& depot) noexcept;
 
   // links.cpp
+  [[nodiscard]] static Error closed_error() noexcept;
   void end_connections(const Transport* of, const Error& why) noexcept;
   void tell_all(const wire::Record& record) noexcept;
   [[nodiscard]] std::shared_ptr<Peer> peer_of(PeerId id) const noexcept;
@@ -176,6 +180,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   // upkeep.cpp: dialling, heartbeats, ends
   Result<void> dial(Target& target) noexcept;
   void dial_later(Target& target) noexcept;
+  [[nodiscard]] static bool note_not_reached(Target& target, const Error& why) noexcept;
   void ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept;
   void fire() noexcept override;
   void forget(const std::shared_ptr<Remote>& remote, const PeerInfo* successor) noexcept;

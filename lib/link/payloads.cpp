@@ -199,7 +199,7 @@ bool Links::failure_arrived(Peer& peer, const wire::Record& record) noexcept {
   const bool is_sound = is_failure ? why.has_value() : asker.is_stream;
   if (why) asker.address->fail(asker.correlation, *why);
   else if (is_sound) asker.address->reply(asker.correlation, nullptr);
-  else if (!is_failure) asker.address->fail(asker.correlation, {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"});
+  else if (!is_failure) asker.address->fail(asker.correlation, wire::answers_many());
   else asker.address->fail(asker.correlation, {ErrorCode::malformed, Fate::maybe_executed, "the answer is no valid record"});
   asker.address->unref();
   return is_sound || !is_failure;

@@ -77,7 +77,7 @@ wire::ItemSent PeerReturn::item(std::uint64_t correlation, wire::Envelope* item)
     if (found->second.stream_items == 0) {
       // Who asked so can take no item and will never grant one.
       lock.unlock();
-      fail(correlation, {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"});
+      fail(correlation, wire::answers_many());
       return wire::ItemSent::gone;
     }
     if (item->size > peer->message_bytes_max()) return wire::ItemSent::gone;

@@ -79,25 +79,34 @@ void Links::Port::down(ConnectionId id, const Error& why) noexcept {
   links.ended(peer, why, DropReason::link_lost);
 }
 
-void Links::Port::dial_failed(std::string_view endpoint, const Error&) noexcept {
+void Links::Port::dial_failed(std::string_view endpoint, const Error& why) noexcept {
+  bool is_news = false;
   {
     const std::lock_guard lock{links.mutex_};
     for (const auto& target : links.targets_) {
       if (target->port == this && target->endpoint == endpoint && !target->peer && target->dial_at == Instant::never()) {
         links.dial_later(*target);
+        is_news = !links.stopped_ && note_not_reached(*target, why);
         break;
       }
     }
   }
+  if (is_news) links.host_.address_not_reached(endpoint, why);
   links.arm();
 }
 
 Result<void> Links::dial(Target& target) noexcept {
   auto dialled = target.port->transport->dial(target.endpoint);
-  if (!dialled) {
+  if (dialled) return dialled;
+  bool is_news = false;
+  {
     const std::lock_guard lock{mutex_};
     dial_later(target);
+    is_news = !stopped_ && note_not_reached(target, dialled.error());
   }
+  // One that means nothing is the answer of `attach`.
+  if (is_news && dialled.error().code() != ErrorCode::invalid_endpoint)
+    host_.address_not_reached(target.endpoint, dialled.error());
   return dialled;
 }
 
@@ -105,18 +114,33 @@ void Links::dial_later(Target& target) noexcept {
   if (!target.never_again) target.dial_at = clock_.now() + target.backoff.next(random_);
 }
 
+/// True when the host is to be told: once for as long as nobody is reached.
+bool Links::note_not_reached(Target& target, const Error& why) noexcept {
+  target.not_reached = why;
+  return !std::exchange(target.is_told_of, true);
+}
+
 void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept {
-  bool was_up = false;
+  bool was_up = false, in_order = false;
+  const Target* not_reached = nullptr;
+  Error first = why;
   Error cause = why;
   {
     const std::lock_guard lock{mutex_};
     const Phase phase = peer->phase.exchange(Phase::ended);
     if (phase == Phase::ended) return;
     was_up = phase == Phase::up || phase == Phase::establishing;
-    if (why.code() != ErrorCode::closed || reason != DropReason::closed) {
-      const Error& first = peer->closing ? peer->ended_by : why;
+    const bool was_refused = phase == Phase::refusing;
+    // Who has had our farewell may be faster than we are.
+    if (stopped_) {
+      reason = DropReason::closed;
+      cause = closed_error();
+    }
+    if (reason != DropReason::closed || cause.code() != ErrorCode::closed) {
+      if (peer->closing) first = peer->ended_by;
+      in_order = peer->closing && first.code() == ErrorCode::closed;
       cause = Error{ErrorCode::peer_lost, Fate::maybe_executed, "the link to this peer ended"}.with(
-          first.text().empty() ? name_of(first.code()) : first.text());
+          in_order ? "its bus was closed" : first.text().empty() ? name_of(first.code()) : first.text());
     }
     std::erase(connections_, peer);
     if (was_up) busy_.push_back(peer->info.incarnation);
@@ -125,15 +149,20 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
       if (target->peer != peer) continue;
       target->peer.reset();
       if (was_up) target->state = PeerState::lost;
-      if (!stopped_) dial_later(*target);
+      if (stopped_) continue;
+      dial_later(*target);
+      // Something accepts connections there, and does not greet.
+      const bool is_failed = !was_up && !was_refused && reason != DropReason::closed;
+      if (is_failed && note_not_reached(*target, first)) not_reached = target.get();
     }
   }
+  if (not_reached) host_.address_not_reached(not_reached->endpoint, first);
   // The host first: what is asked again because of the failures below must not choose this peer.
   if (was_up) {
     counters_.lost.fetch_add(1, std::memory_order_relaxed);
     PeerInfo info = peer->info;
     info.state = PeerState::lost;
-    host_.peer_lost(info, cause);
+    host_.peer_lost(info, cause, in_order || cause.code() == ErrorCode::closed);
   }
   peer->end(cause, reason);
   std::shared_ptr<Remote> extra;

@@ -1,5 +1,6 @@
 #include "schema/contract.hpp"
 
+#include <algorithm>
 #include <new>
 #include <string>
 
@@ -33,6 +34,18 @@ std::string disagreement(const Schema& here, const Schema& there, std::string_vi
   const std::size_t more = (turned ? back : forth).size() - 1;
   if (more > 0) detail += "; and " + std::to_string(more) + " more";
   return detail;
+}
+
+std::string seen_from_there(std::string_view detail) {
+  std::string turned;
+  while (!detail.empty()) {
+    const std::size_t length = std::min(detail.find_first_of(" ,;:()"), detail.size());
+    const std::string_view word = detail.substr(0, length);
+    turned.append(word == "here" ? "there" : word == "there" ? "here" : word);
+    turned.append(detail.substr(length, 1));
+    detail.remove_prefix(std::min(length + 1, detail.size()));
+  }
+  return turned;
 }
 
 Result<void> agree(const TypeInfo& a, const TypeInfo& b) try {

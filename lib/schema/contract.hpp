@@ -21,6 +21,8 @@ namespace midplane::inline v0::schema {
 /// What keeps two types of one name, each contained in its schema, from agreeing: one line with the field and what it is
 /// on each side. Empty: they agree.
 [[nodiscard]] std::string disagreement(const Schema& here, const Schema& there, std::string_view type);
+/// The detail of a disagreement as the other side has to say it: what is here to us is there to it.
+[[nodiscard]] std::string seen_from_there(std::string_view detail);
 /// The one text of all disagreements.
 [[nodiscard]] Error mismatch(std::string_view detail);
 

@@ -12,6 +12,14 @@ namespace midplane::inline v0::wire {
 
 enum class ItemSent : std::uint8_t { queued, no_credit, gone };
 
+/// How a request ends that expects another kind of answer than its server gives.
+[[nodiscard]] inline Error answers_many() noexcept {
+  return {ErrorCode::unsupported, Fate::maybe_executed, "the server streams its replies; ask with open()"};
+}
+[[nodiscard]] inline Error answers_one() noexcept {
+  return {ErrorCode::unsupported, Fate::failed, "the server gives one reply and streams none; ask with request()"};
+}
+
 /// Law: for each correlation at most one of `reply` and `fail` has an effect, the first; later ones are ignored.
 /// `reply` and `item` take over one reference to the envelope. Any thread; never runs user code before returning
 /// unless the caller's executor is inline.

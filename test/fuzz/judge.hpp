@@ -80,7 +80,7 @@ class Judge final : public link::Host {
     FUZZ_ASSERT(peer.id != link::PeerId::none && !known.up);
     known.up = true;
   }
-  void peer_lost(const link::PeerInfo& peer, const Error&) noexcept override {
+  void peer_lost(const link::PeerInfo& peer, const Error&, bool) noexcept override {
     at(peer.id).up = false;
   }
   void peer_forgotten(link::PeerId peer, const link::PeerInfo*) noexcept override {
@@ -90,6 +90,7 @@ class Judge final : public link::Host {
     found->second.subscriptions.clear();
   }
   void peer_refused(const link::PeerInfo&, const Error&) noexcept override { ++refusals; }
+  void address_not_reached(std::string_view, const Error&) noexcept override {}
   Result<void> peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept override {
     at(peer).subscriptions.insert(subscription.id);
     if (subscription.pattern == "refuse.me") return Error{ErrorCode::schema_mismatch, "refused"};

@@ -131,14 +131,16 @@ class Peer(Connection):
         if not topic["joined"]:
             return
         joined = [self.far_subscriptions[ident] for ident in topic["joined"]]
-        topic["number"], topic["offered"] = topic["number"] + 1, True
         if lose:
+            topic["number"], topic["offered"] = topic["number"] + 1, True
             return
         waiting = [one for one in joined if one["overflow"] in WAITING and not one["group"]]
         self.until(lambda: self.has_room(len(payload)) and all(
             one["sent"][0] - one["left"][0] < one["messages"] and
             (one["sent"][1] - one["left"][1] + len(payload) <= one["bytes"] or one["sent"] == one["left"])
             for one in waiting))
+        # Not before the wait: a heartbeat in between would tell a number that is still to be sent.
+        topic["number"], topic["offered"] = topic["number"] + 1, True
         for one in waiting:
             one["sent"] = (one["sent"][0] + 1, one["sent"][1] + len(payload))
         groups = sorted({one["group"] for one in joined if one["group"]})

@@ -171,6 +171,37 @@ TEST_CASE("a peer that is not there yet is dialled again, slower and slower, unt
   CHECK(b.up.size() == 1);
 }
 
+TEST_CASE("that nobody is reached is told once, with why, until somebody was") {
+  World world;
+  Bus b{world, "b", 2};
+  b.attach({}, {"mem:a"});
+  world.run(20s);
+  CHECK(b.not_reached == std::vector<std::string>{"mem:a: transport_failed: nobody there"});
+  CHECK(b.links->peers()[0].not_reached->code() == ErrorCode::transport_failed);
+  {
+    Bus a{world, "a", 1};
+    a.attach({"mem:a"}, {});
+    world.run(5s);
+    REQUIRE(b.up.size() == 1);
+    CHECK_FALSE(b.links->peers()[0].not_reached);
+  }
+  world.run(20s);
+  CHECK(b.not_reached.size() == 2);
+}
+
+TEST_CASE("what takes the connection and does not greet is not reached either") {
+  World world;
+  Bus a{world, "a", 1};
+  Bus b{world, "b", 2};
+  world.net.tap = [](auto&) { return false; };
+  a.attach({"mem:a"}, {});
+  b.attach({}, {"mem:a"});
+  world.run(20s);
+  REQUIRE(b.not_reached.size() == 1);  // whichever side gave up first
+  CHECK(b.not_reached[0].starts_with("mem:a: "));
+  CHECK(a.not_reached.empty());
+}
+
 TEST_CASE("a lost peer is lost at once, and dialled again") {
   World world;
   Bus b{world, "b", 2};

@@ -178,7 +178,10 @@ struct Bus final : Host {
   ~Bus();
 
   void peer_up(const PeerInfo& peer) noexcept override { up.push_back(peer); }
-  void peer_lost(const PeerInfo&, const Error& why) noexcept override { lost.push_back(why.message()); }
+  void peer_lost(const PeerInfo&, const Error& why, bool in_order) noexcept override {
+    lost.push_back(why.message());
+    lost_in_order += in_order ? 1 : 0;
+  }
   void peer_succeeds(const PeerInfo& peer, PeerId) noexcept override { successors.push_back(peer.name); }
   void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept override {
     forgotten.push_back(peer);
@@ -186,6 +189,9 @@ struct Bus final : Host {
     sinks.clear();
   }
   void peer_refused(const PeerInfo&, const Error& why) noexcept override { refused.push_back(why.code()); }
+  void address_not_reached(std::string_view endpoint, const Error& why) noexcept override {
+    not_reached.push_back(std::string{endpoint} + ": " + why.message());
+  }
   Result<void> peer_subscribes(PeerId peer, const wire::SubscribeBody& subscription) noexcept override {
     if (refuse_subscriptions) return Error{ErrorCode::schema_mismatch, "the types do not agree"};
     subscribed.push_back(subscription);
@@ -267,7 +273,7 @@ struct Bus final : Host {
   bool aligned = true;
 
   std::vector<PeerInfo> up;
-  std::vector<std::string> lost, offered, withdrawn, types;
+  std::vector<std::string> lost, not_reached, offered, withdrawn, types;
   std::vector<ErrorCode> refused;
   std::vector<Error> refusals;
   std::vector<wire::SubscribeBody> subscribed;
@@ -283,7 +289,7 @@ struct Bus final : Host {
   std::vector<std::pair<std::uint32_t, std::string>> refused_topics;
   std::vector<std::uint32_t> joined;
   std::vector<std::pair<std::uint32_t, std::vector<std::string>>> arrivals;
-  int told = 0;
+  int told = 0, lost_in_order = 0;
 };
 
 struct World {

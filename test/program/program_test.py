@@ -216,6 +216,8 @@ def schema(at, folder):
     check(got.code == 1 and "malformed" in got.err, "schema says of bytes that they are no value of the type", got)
     got = run("schema", "check", "host.db1.memory", "memory.bfbs", "--type", "hostwatch.MemorySample", "--peer", at, cwd=folder)
     check(got.code == 0 and "the same type" in got.out, "schema checks a file against the live type", got)
+    refused("schema check of a file without a root type says that --type is needed, and its tables", 2,
+            ("schema", "check", "host.db1.memory", "memory.bfbs", "--peer", at), "--type NAME", "hostwatch.MemorySample", cwd=folder)
     got = run("schema", "check", "host.db1.memory", "host.db1.cpu", "--json", "--peer", at)
     check(got.code == 1 and got.objects[0]["agree"] is False and "hostwatch.CpuSample" in got.objects[0]["why"], "schema says why two types do not agree", got)
     refused("schema of an unknown name says what there is", 4, ("schema", "show", "nope", "--peer", at), "nope", "host.db1.cpu")
@@ -254,6 +256,17 @@ def doctor(at):
     with stranger() as address:
         got = run("doctor", "--timeout", "500ms", "--peer", address)
         check(got.code == 1 and "does not greet as a Midplane bus" in got.out, "doctor says that something else listens there", got)
+    nobody = free_address()
+    tap = subprocess.Popen([MIDPLANE, "sub", "none", "--listen", "tcp://127.0.0.1:0", "--peer", nobody, "--timeout", "40s"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ALONE)
+    try:
+        address = tap.stderr.readline().split()[-1]
+        got = run("doctor", "--peer", address)
+        check(got.code == 0 and f"{nobody} is not reached by midplane-" in got.out and "link.not_reached" in got.out,
+              "doctor names the peers that the bus it looks at does not reach", got)
+    finally:
+        tap.kill()
+        tap.communicate()
     refused("doctor refuses an address that is none", 2, ("doctor", "--peer", "tcp//x"), "invalid_endpoint")
 
 
@@ -261,6 +274,12 @@ def places(at):
     refused("without a subcommand the program names them", 2, (), "subcommand")
     refused("an unknown subcommand is refused with the known ones", 2, ("subscribe", "x"), "no subcommand subscribe", "ls, sub, pub, req, schema, bench, doctor")
     refused("an unknown option is refused", 2, ("ls", "--pear", at), "--pear", "midplane ls --help")
+    refused("options in front of the subcommand are told their place", 2, ("--peer", "tcp://a:1", "ls", "--peer", "tcp://b:2"),
+            "midplane ls --peer tcp://a:1 --peer tcp://b:2")
+    refused("options without a subcommand are told their place", 2, ("--peer", at), "behind a subcommand", "midplane ls --peer")
+    for option in ("--peer", "--listen"):
+        refused(f"a list of addresses for {option} is told how to write it", 2, ("ls", option, "tcp://127.0.0.1:1,ipc:///b"),
+                f"{option} tcp://127.0.0.1:1 {option} ipc:///b")
     refused("a missing argument is named", 2, ("sub",), "PATTERN")
     refused("without an address the program says how to name one", 2, ("ls",), "--peer", "MIDPLANE_PEERS")
     for address in ("127.0.0.1:7400", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "udp://127.0.0.1:1", "tcp://*:1", "ipc://", "x"):

@@ -9,6 +9,7 @@
 #include <exception>
 #include <future>
 #include <latch>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -48,6 +49,26 @@ struct Reports final : EventSink, LogSink {
   void log(const LogRecord&) noexcept override {}
   std::mutex mutex;
   int handler_failed = 0, closed = 0, drained = 0, peer_lost = 0;
+};
+
+/// The records of one log, as `level code key=value ...`.
+struct Log final : LogSink {
+  void log(const LogRecord& record) noexcept override {
+    std::string line = std::string{name_of(record.level)} + ' ' + std::string{record.code};
+    for (const LogField& field : record.fields) line += ' ' + std::string{field.key} + '=' + std::string{field.value};
+    const std::lock_guard lock{mutex};
+    lines.push_back(std::move(line));
+  }
+  [[nodiscard]] std::vector<std::string> of(std::string_view code) const {
+    std::vector<std::string> found;
+    const std::lock_guard lock{mutex};
+    for (const std::string& line : lines) {
+      if (line.find(' ' + std::string{code} + ' ') != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+  mutable std::mutex mutex;
+  std::vector<std::string> lines;
 };
 
 /// One thread runs everything; time stands still unless a test moves it.

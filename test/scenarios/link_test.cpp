@@ -15,7 +15,8 @@ struct Pair {
   std::shared_ptr<Reports> reports = std::make_shared<Reports>();
   testing::FaultyNetwork network{7};
   Bus a = Bus::open({.name = "a", .executor = loop, .clock = clock}).value();
-  Bus b = Bus::open({.name = "b", .executor = loop, .clock = clock, .event = reports}).value();
+  std::shared_ptr<Log> log = std::make_shared<Log>();
+  Bus b = Bus::open({.name = "b", .executor = loop, .clock = clock, .log = log, .event = reports}).value();
   void link() {
     a.attach(network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
     b.attach(network.transport("b", {.listen = {}, .peers = {"sim://a"}})).value();
@@ -49,6 +50,24 @@ TEST_CASE("P12 a peer that is lost ends its requests with peer_lost, and the sub
   CHECK(pair.reports->peer_lost == 1);
 }
 
+TEST_CASE("a request that is made while the only server's peer is lost is answered no_server, and served when it is back") {
+  Pair pair;
+  pair.link();
+  std::optional<Server> server = pair.a.serve(echo, [](const Request<Bytes>& q) { return q.bytes(); }).value();
+  auto client = pair.b.client(echo).value();
+  CHECK(client.wait_server(5s));
+  pair.network.cut("a", "b");
+  pair.pass(4s);
+  REQUIRE(pair.reports->peer_lost == 1);
+  const auto reply = client.request(bytes("q")).get();
+  CHECK(code(reply) == is(ErrorCode::no_server));
+  CHECK(reply.error().fate() == Fate::not_started);
+  CHECK(reply.error().detail().find("sim://a is lost") != std::string_view::npos);
+  pair.network.heal("a", "b");
+  pair.pass(10s);
+  CHECK(client.request(bytes("q")).get());
+}
+
 TEST_CASE("while a peer is being reached a request waits, and its end by deadline is not_started") {
   Pair pair;
   pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://nobody"}})).value();
@@ -59,6 +78,47 @@ TEST_CASE("while a peer is being reached a request waits, and its end by deadlin
   CHECK(outcome.count == 1);
   CHECK((outcome.last == is(ErrorCode::timed_out) || outcome.last == is(ErrorCode::no_server)));
   CHECK(outcome.fate == Fate::not_started);
+}
+
+TEST_CASE("a peer that is not reached is logged once while it is so, and again when it was reached and is lost") {
+  Pair pair;
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://a"}})).value();
+  pair.pass(20s);
+  const std::string line = "warning link.not_reached endpoint=sim://a why=transport_failed: nobody answers there";
+  CHECK(pair.log->of("link.not_reached") == std::vector<std::string>{line});
+  pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+  pair.pass(10s);
+  REQUIRE(pair.log->of("link.peer_up").size() == 1);
+  CHECK(pair.log->of("link.not_reached").size() == 1);
+  pair.network.crash("a");
+  pair.pass(20s);
+  CHECK(pair.log->of("link.not_reached") == std::vector<std::string>{line, line});
+}
+
+TEST_CASE("a request that nobody serves says which peers are not reached, and why") {
+  Pair pair;
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://nobody"}})).value();
+  auto client = pair.b.client(echo, {.timeout = 200ms}).value();
+  const auto late = client.request(bytes("q")).get();
+  REQUIRE(code(late) == is(ErrorCode::timed_out));
+  CHECK(late.error().message() ==
+        "timed_out: no answer by the deadline (sim://nobody is not reached: nobody answers there)");
+  auto at_once = pair.b.client(echo, {.wait_for_peers = false}).value();
+  const auto nobody = at_once.request(bytes("q")).get();
+  REQUIRE(code(nobody) == is(ErrorCode::no_server));
+  CHECK(nobody.error().detail() == "echo; sim://nobody is not reached: nobody answers there");
+}
+
+TEST_CASE("of many peers that are not reached the first four are named") {
+  Pair pair;
+  std::vector<std::string> nobody;
+  for (int i = 0; i < 6; ++i) nobody.push_back("sim://" + std::to_string(i));
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = nobody})).value();
+  auto client = pair.b.client(echo, {.wait_for_peers = false}).value();
+  const auto reply = client.request(bytes("q")).get();
+  REQUIRE(code(reply) == is(ErrorCode::no_server));
+  CHECK(reply.error().detail() == "echo; sim://0 is not reached, sim://1 is not reached, sim://2 is not reached, "
+                                  "sim://3 is not reached, and 2 more");
 }
 
 TEST_CASE("P3 what a link can not take waits within the bounds of its subscriptions, then is dropped and counted") {
@@ -79,6 +139,30 @@ TEST_CASE("P3 what a link can not take waits within the bounds of its subscripti
     if (sink.kind == "link") counted += sink.dropped[DropReason::queue_full_newest];
   }
   CHECK(counted == dropped);
+}
+
+TEST_CASE("a peer that closed its bus is lost in order, which is no warning; one that vanished is") {
+  for (const bool in_order : {true, false}) {
+    Pair pair;
+    pair.link();
+    pair.pass(100ms);
+    if (in_order) CHECK(pair.a.close(1s).complete);
+    else pair.network.crash("a");
+    pair.pass(100ms);
+    const auto lost = pair.log->of("link.peer_lost");
+    REQUIRE(lost.size() == 1);
+    CHECK(lost[0].starts_with(in_order ? "info " : "warning "));
+    CHECK((lost[0].find("its bus was closed") != std::string::npos) == in_order);
+  }
+}
+
+TEST_CASE("a bus that is closed itself loses its peers in order") {
+  Pair pair;
+  pair.link();
+  pair.pass(100ms);
+  CHECK(pair.b.close(1s).complete);
+  REQUIRE(pair.log->of("link.peer_lost").size() == 1);
+  CHECK(pair.log->of("link.peer_lost")[0].starts_with("info "));
 }
 
 TEST_CASE("closing one of two linked buses leaves the other alive") {

@@ -98,6 +98,15 @@ FAR("types that disagree: both sides learn the field, no handler sees a message,
   for (const std::string& event : s.out_events().seen.all()) {
     if (event.starts_with("schema_mismatch")) CHECK(event.find("fleet.Reading.load") != std::string::npos);
   }
+  // Each side is told of its own type as the one here.
+  const auto in_says = s.in_log().of("link.schema_mismatch");
+  REQUIRE(in_says.size() == 1);
+  CHECK(in_says[0].find("topic=fleet.readings") != std::string::npos);
+  CHECK(in_says[0].find("here double, there string") != std::string::npos);
+  const auto out_says = s.out_log().of("link.schema_refused");  // told before the event that was waited for
+  REQUIRE(out_says.size() == 1);
+  CHECK(out_says[0].find("topic=fleet.readings") != std::string::npos);
+  CHECK(out_says[0].find("there double, here string") != std::string::npos);
   for (int i = 0; i < 3; ++i) CHECK(good.publish(value_of<fleet::ReadingT>("good"))->queued == 1);
   CHECK(s.wait_until([&] { return seen.count() == 3; }));
   CHECK(seen.all() == std::vector<std::string>{"good", "good", "good"});

@@ -54,8 +54,10 @@ std::string Setting::fresh_endpoint(const std::string& name) {
 Bus& Setting::add(const std::string& name, const std::vector<Bus*>& peers) {
   auto events = std::make_shared<EventLog>();
   events_.push_back(events);
+  auto log = std::make_shared<Log>();
+  logs_.push_back(log);
   Bus& bus = *buses_.emplace_back(std::make_unique<Bus>(
-      Bus::open({.name = name, .executor = loop_, .clock = clock_, .event = std::move(events)}).value()));
+      Bus::open({.name = name, .executor = loop_, .clock = clock_, .log = std::move(log), .event = std::move(events)}).value()));
   if (!is_far()) return bus;
   std::vector<std::string> dials;
   for (Bus* peer : peers) {

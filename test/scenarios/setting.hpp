@@ -65,6 +65,8 @@ class Setting {
   [[nodiscard]] Bus& in() { return *in_; }
   [[nodiscard]] EventLog& out_events() { return *events_.front(); }
   [[nodiscard]] EventLog& in_events() { return *events_[is_far() ? 1 : 0]; }
+  [[nodiscard]] Log& out_log() { return *logs_.front(); }
+  [[nodiscard]] Log& in_log() { return *logs_[is_far() ? 1 : 0]; }
   /// Another bus, which listens and dials `peers`; near: the one there is.
   Bus& open(const std::string& name, const std::vector<Bus*>& peers);
   [[nodiscard]] bool is_far() const { return place_ >= Place::faulty; }
@@ -102,6 +104,7 @@ class Setting {
   testing::FaultyNetwork network_{7};
   std::vector<std::string> socket_files_;
   std::vector<std::shared_ptr<EventLog>> events_;
+  std::vector<std::shared_ptr<Log>> logs_;
   std::vector<std::unique_ptr<Bus>> buses_;
   Bus* out_ = nullptr;
   Bus* in_ = nullptr;

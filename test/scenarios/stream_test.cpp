@@ -160,6 +160,30 @@ EVERYWHERE("a plain request at a server that streams fails at the first item, wh
   CHECK(s.wait_until([&] { return *answered == static_cast<int>(Streamed::gone); }));
 }
 
+EVERYWHERE("a stream from a server that gives one reply has that one, then ends unsupported and says to use request()") {
+  const auto cancelled = std::make_shared<std::atomic<int>>(0);
+  auto server = s.out().serve(echo, [cancelled](Request<Bytes> q, Responder<Bytes> a) {
+    q.on_cancel([cancelled] { ++*cancelled; });
+    CHECK(a.reply(q.bytes()));
+  }).value();
+  auto client = s.in().client(echo, {.timeout = 10min}).value();
+  REQUIRE(client.wait_server(30s));
+  auto stream = client.open(bytes("one"));
+  const auto item = stream.next(30s);
+  REQUIRE(item);
+  REQUIRE(item->has_value());
+  CHECK(text(**item) == "one");
+  for (int i = 0; i < 2; ++i) {
+    const auto end = stream.next(30s);
+    REQUIRE_FALSE(end);
+    CHECK(end.error().code() == ErrorCode::unsupported);
+    CHECK(end.error().fate() == Fate::failed);
+    CHECK(end.error().text().find("request()") != std::string_view::npos);
+  }
+  CHECK(client.request(bytes("again")).get());
+  CHECK(*cancelled == 0);
+}
+
 EVERYWHERE("a contract that streams is not asked with request()") {
   constexpr Service<Bytes, Bytes> streaming{"stream.contract", {.streaming = true}};
   auto client = s.in().client(streaming).value();

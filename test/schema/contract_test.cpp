@@ -46,6 +46,13 @@ TEST_CASE("a disagreement names the field and what each side holds") {
   CHECK(first.find("double") < first.find("float"));
 }
 
+TEST_CASE("what is here to one side is there to the other") {
+  CHECK(schema::seen_from_there("m.T here, m.there there: m.T.here: changed_type, here int, there long; keep it") ==
+        "m.T there, m.there here: m.T.here: changed_type, there int, here long; keep it");
+  CHECK(schema::seen_from_there("") == "");
+  CHECK(schema::seen_from_there("the schema from there") == "the schema from here");
+}
+
 TEST_CASE("types of different names do not agree, even when they look the same") {
   const Type one{"namespace m; table A { b:B; } table B { a:A; }", "m.A"};
   const Type other{"namespace m; table A { b:B; } table B { a:A; }", "m.B"};

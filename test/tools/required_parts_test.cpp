@@ -1,10 +1,14 @@
 // An object-API value that FlatBuffers could not pack is refused with the name of what it lacks.
 
+#include <algorithm>
+#include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <midplane/describe.hpp>
 #include <midplane/midplane.hpp>
 
 #include "required_midplane.hpp"
@@ -80,6 +84,43 @@ TEST_CASE("a value that lacks a required part is malformed, and the field is nam
     CHECK(published.error().code() == ErrorCode::malformed);
     CHECK(published.error().message().find('(' + std::string{lack.field} + ')') != std::string::npos);
   }
+}
+
+struct Log final : LogSink {
+  void log(const LogRecord& record) noexcept override {
+    if (record.code != "bus.reply_unsendable") return;
+    lines.emplace_back(name_of(record.level));
+    for (const LogField& field : record.fields) lines.back().append(" ").append(field.value);
+  }
+  std::vector<std::string> lines;
+};
+
+TEST_CASE("a server that replies with what lacks a required part is logged once, and each such reply counted") {
+  const auto log = std::make_shared<Log>();
+  Bus bus = Bus::open({.name = "lacking", .executor = manual_executor(), .log = log}).value();
+  constexpr Service<Bytes, required::Car> one{"one"}, other{"other"}, many{"many"};
+  const auto lacking = [](const Request<Bytes>&) { return required::CarT{}; };
+  auto first = bus.serve(one, lacking).value();
+  auto second = bus.serve(other, lacking).value();
+  auto streaming = bus.serve(many, [](Request<Bytes>, StreamResponder<required::Car> to) {
+    CHECK_FALSE(to.send(required::CarT{}));
+    CHECK(to.finish());
+  }).value();
+  const std::array<std::byte, 1> question{};
+  const auto ask = [&](const auto& service) { return bus.client(service)->request(std::span{question}).get(); };
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(ask(one));
+  CHECK_FALSE(ask(other));
+  CHECK(bus.client(many)->open(std::span{question}).next(std::chrono::seconds{1}));
+  REQUIRE(log->lines.size() == 3);
+  CHECK(log->lines[0].starts_with("error one malformed: "));
+  CHECK(log->lines[0].ends_with("(required.Car.class)"));
+  CHECK(log->lines[1].starts_with("error other malformed: "));
+  CHECK(log->lines[2].starts_with("error many malformed: "));
+  const Description told = describe(bus);
+  const auto counter = std::find_if(told.counters.begin(), told.counters.end(),
+                                    [](const CounterDescription& all) { return all.name == "replies_unsendable"; });
+  REQUIRE(counter != told.counters.end());
+  CHECK(counter->value == 5);
 }
 
 TEST_CASE("a request and a reply that lack a required part are malformed") {

@@ -231,12 +231,22 @@ class Doctor {
     const bool full = most > 0 && used > most / 10 * 9;
     say(bus.name + " memory", full ? wrong : fine, bytes_text(static_cast<double>(used)) + " of " + bytes_text(static_cast<double>(most)) + " for payloads",
         full ? "publishing will answer no_memory: a consumer keeps messages, or queues are larger than Limits::payload_memory_bytes_max" : "");
+    for (const PeerDescription& peer : bus.peers) {
+      if (peer.dialled && peer.state != "up")
+        say(bus.name + " peers", look, peer.endpoint + " is " + (peer.state == "refused" ? "refused" : "not reached") +
+                                           (peer.state == "lost" ? " any more" : "") + " by " + bus.name,
+            "requests wait for it or end no_server, and nothing of it arrives: is it running, is the address right? Its log has "
+            "link.not_reached or link.peer_refused with why");
+    }
     if (const auto lost = counter(bus, "link_lost"); lost > 0)
       say(bus.name + " links", fine, plural(lost, "link") + " ended since it began");  // those of programs like this one, too
     if (const auto broken = counter(bus, "link_frames_broken"); broken > 0)
       say(bus.name + " frames", wrong, plural(broken, "broken frame"), "something that is no Midplane bus, or a damaged line, sent it bytes");
     if (const auto thrown = counter(bus, "handler_exceptions"); thrown > 0)
       say(bus.name + " handlers", look, plural(thrown, "exception") + " left a handler", "each is in its log as bus.handler_failed");
+    if (const auto unsendable = counter(bus, "replies_unsendable"); unsendable > 0)
+      say(bus.name + " replies", look, std::to_string(unsendable) + " could not be sent",
+          "they lacked a required part or were too large; the first of each server is in its log as bus.reply_unsendable");
     for (const SubscriptionDescription& one : bus.subscriptions) look_at(bus, "subscription " + one.pattern, one.counts, one.queue_messages_max);
     for (const ServiceDescription& one : bus.services) look_at(bus, "service " + one.name, one.counts, 0);
     for (const LinkDescription& one : bus.links) {

@@ -1,5 +1,8 @@
 #include "files.hpp"
 
+#include <flatbuffers/reflection_generated.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -22,6 +25,21 @@ std::vector<std::byte> all_of(std::istream& in) {
   stop(Exit::trouble, std::string{what} + " " + shown(path) + ": " + std::strerror(errno));
 }
 
+/// What `--type` may name, when that is what was missing.
+std::string tables_of(std::span<const std::byte> bfbs) {
+  constexpr std::size_t named_max = 32;  // more than a file of a dozen tables has
+  flatbuffers::Verifier verifier{reinterpret_cast<const std::uint8_t*>(bfbs.data()), bfbs.size()};
+  if (!reflection::VerifySchemaBuffer(verifier)) return {};
+  std::vector<std::string> names;
+  for (const auto* object : *reflection::GetSchema(bfbs.data())->objects()) {
+    if (!object->is_struct()) names.push_back(shown(object->name()->string_view()));
+  }
+  if (names.empty()) return {};
+  const bool more = names.size() > named_max;
+  names.resize(std::min(names.size(), named_max));
+  return "; --type NAME names it, one of " + joined(names) + (more ? ", ..." : "");
+}
+
 }  // namespace
 
 std::vector<std::byte> read_file(const std::string& path) {
@@ -40,8 +58,9 @@ void write_file(const std::string& path, std::span<const std::byte> bytes) {
 }
 
 TypeSchema read_schema(const std::string& path, std::string_view type) {
-  auto schema = schema_from(read_file(path), type);
-  if (!schema) stop(Exit::usage, shown(path) + ": " + schema.error().message());
+  const auto bytes = read_file(path);
+  auto schema = schema_from(bytes, type);
+  if (!schema) stop(Exit::usage, shown(path) + ": " + schema.error().message() + tables_of(bytes));
   return std::move(*schema);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -27,6 +28,18 @@ Only the buses that are named are asked. Results go to stdout, all else to stder
 Exit codes: 0 done, 1 the answer was an error or a finding, 2 wrong usage, 3 no bus was reached, 4 nothing came or
 nobody knows the name, 5 trouble with this machine, 130 Ctrl-C before there was an outcome.)";
 
+/// What to write instead when options of a subcommand stand in front of it; empty: they do not.
+std::string options_before_subcommand(const std::vector<std::string>& words, const std::vector<std::string>& subcommands) {
+  const auto is_own = [](const std::string& word) { return word == "-h" || word == "--help" || word == "--version"; };
+  if (words.empty() || !words[0].starts_with('-') || is_own(words[0])) return {};
+  const auto command = std::find_first_of(words.begin(), words.end(), subcommands.begin(), subcommands.end());
+  if (command == words.end()) return "options stand behind a subcommand, like midplane ls " + shown(words[0]) + " ...; there are " + joined(subcommands);
+  std::vector<std::string> turned{"midplane", *command};
+  turned.insert(turned.end(), words.begin(), command);
+  turned.insert(turned.end(), command + 1, words.end());
+  return "options stand behind the subcommand: " + joined(turned, " ");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -42,6 +55,10 @@ int main(int argc, char** argv) {
   for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
     note("no subcommand " + shown(argv[1]) + "; there are " + joined(names));
+    return static_cast<int>(Exit::usage);
+  }
+  if (const std::string early = options_before_subcommand({argv + 1, argv + argc}, names); !early.empty()) {
+    note(early);
     return static_cast<int>(Exit::usage);
   }
   try {

@@ -44,7 +44,7 @@ class Req {
     if (!served) stop(Exit::nothing, "nobody serves " + options_.service + " now: " + served.error().message());
     signals_.on_first([] {});
     const auto asked = steady_clock::now();
-    // As a stream: a service that does not stream answers it with its one reply.
+    // As a stream: of a service that does not stream it has the one reply.
     auto replies = client->open(std::span<const std::byte>{question}, {.timeout = std::max(session->timeout(), lasts)});
     while (!signals_.fired() && (options_.count == 0 || replies_ < options_.count)) {
       const auto waited = steady_clock::now() - asked;
@@ -55,8 +55,8 @@ class Req {
         std::cout.flush();
         continue;
       }
-      // After the one reply of a service that does not stream there is nothing left to read.
-      if (!reply && replies_ > 0 && reply.error().code() == ErrorCode::closed) break;
+      // Behind the one reply of a service that does not stream.
+      if (!reply && replies_ == 1 && reply.error().code() == ErrorCode::unsupported) break;
       if (!reply) return failed(reply.error(), lasts);
       if (!*reply) break;
       show(**reply);

@@ -222,7 +222,8 @@ Exit check(const Options& options) {
               << here.front()->type << '\n';
   }
   if (!agreed && agreed.error().code() != ErrorCode::schema_mismatch) stop(Exit::trouble, agreed.error().message());
-  if (!agreed) note(agreed.error().message());
+  const bool may_name = options.type.empty() && here.front()->type != there.front()->type && (is_file(options.name) || is_file(options.other));
+  if (!agreed) note(agreed.error().message() + (may_name ? "; of a file its root type is compared, --type NAME names another of its tables" : ""));
   return agreed ? Exit::done : Exit::answer;
 }
 

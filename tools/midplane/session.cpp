@@ -26,6 +26,15 @@ std::vector<std::string> addresses_in(std::string_view text) {
   return found;
 }
 
+/// Each option takes one address; a list is what MIDPLANE_PEERS takes.
+void refuse_lists(const char* option, const std::vector<std::string>& given) {
+  for (const std::string& one : given) {
+    const auto addresses = addresses_in(one);
+    const bool is_list = std::count_if(addresses.begin(), addresses.end(), [](const auto& part) { return part.find("://") != part.npos; }) > 1;
+    if (is_list) stop(Exit::usage, std::string{option} + " takes one address; write " + option + " " + joined(addresses, std::string{" "} + option + " "));
+  }
+}
+
 }  // namespace
 
 void add_where(CLI::App& command, Where& where) {
@@ -40,6 +49,8 @@ void add_where(CLI::App& command, Where& where) {
 }
 
 void complete(Where& where) {
+  refuse_lists("--peer", where.peers);
+  refuse_lists("--listen", where.listen);
   if (where.peers.empty()) {
     if (const char* named = std::getenv("MIDPLANE_PEERS")) where.peers = addresses_in(named);
   }
