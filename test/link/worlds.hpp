@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,7 @@ struct Network {
   std::map<std::string, WireTransport*, std::less<>> listeners;
   std::deque<std::function<void()>> events;
   std::uint64_t connections = 0;
+  std::set<const WireTransport*> alive;  ///< what happens to one that is gone happens to nobody
   /// Sees and may change every frame before it is delivered; false loses the frame.
   std::function<bool(std::vector<std::byte>&)> tap;
   bool step() {
@@ -75,8 +77,13 @@ struct Network {
 class WireTransport final : public Transport {
  public:
   WireTransport(Network& net, std::vector<std::string> listen, std::vector<std::string> dial)
-      : net_{net}, listen_{std::move(listen)}, dial_{std::move(dial)} {}
-  ~WireTransport() override { stop(); }
+      : net_{net}, listen_{std::move(listen)}, dial_{std::move(dial)} {
+    net_.alive.insert(this);
+  }
+  ~WireTransport() override {
+    stop();
+    net_.alive.erase(this);
+  }
 
   Result<void> start(TransportContext context) override {
     inbound_ = &context.inbound;
@@ -91,7 +98,7 @@ class WireTransport final : public Transport {
   Result<void> dial(std::string_view endpoint) override {
     if (endpoint == "nonsense") return Error{ErrorCode::invalid_endpoint, "no address"};
     ++dials;
-    net_.events.push_back([this, to = std::string{endpoint}] {
+    later([this, to = std::string{endpoint}] {
       if (!inbound_) return;
       const auto found = net_.listeners.find(to);
       if (found == net_.listeners.end()) return inbound_->dial_failed(to, {ErrorCode::transport_failed, "nobody there"});
@@ -109,9 +116,10 @@ class WireTransport final : public Transport {
     if (!inbound_ || found == others_.end()) return Sent::gone;
     if (room == 0) return Sent::full;
     --room;
-    net_.events.push_back([this, id, to = found->second, bytes = std::vector<std::byte>(frame.begin(), frame.end())]() mutable {
-      if (net_.tap && !net_.tap(bytes)) return;
-      if (to->inbound_ && to->others_.contains(id)) to->inbound_->frame(id, {bytes, nullptr});
+    std::vector<std::byte> copy(frame.begin(), frame.end());
+    net_.events.push_back([&net = net_, id, to = found->second, bytes = std::move(copy)]() mutable {
+      if (net.tap && !net.tap(bytes)) return;
+      if (net.alive.contains(to) && to->inbound_ && to->others_.contains(id)) to->inbound_->frame(id, {bytes, nullptr});
     });
     return Sent::taken;
   }
@@ -125,10 +133,8 @@ class WireTransport final : public Transport {
   void disconnect(ConnectionId id) noexcept override {
     const auto found = others_.find(id);
     if (found == others_.end()) return;
-    net_.events.push_back([this, id, other = found->second] {
-      other->end(id);
-      end(id);
-    });
+    found->second->later([id, other = found->second] { other->end(id); });
+    later([this, id] { end(id); });
   }
   void end(ConnectionId id) {
     if (others_.erase(id) != 0 && inbound_) inbound_->down(id, {ErrorCode::transport_failed, "connection ended"});
@@ -138,8 +144,14 @@ class WireTransport final : public Transport {
     if (!inbound_) return;
     inbound_ = nullptr;
     std::erase_if(net_.listeners, [this](const auto& one) { return one.second == this; });
-    for (const auto& [id, other] : others_) net_.events.push_back([id = id, other = other] { other->end(id); });
+    for (const auto& [id, other] : others_) other->later([id = id, other = other] { other->end(id); });
     others_.clear();
+  }
+  /// In its turn, unless this is gone by then.
+  void later(std::function<void()> event) {
+    net_.events.push_back([&net = net_, self = this, event = std::move(event)] {
+      if (net.alive.contains(self)) event();
+    });
   }
   [[nodiscard]] ConnectionId only_connection() const { return others_.begin()->first; }
   [[nodiscard]] std::size_t connections() const { return others_.size(); }
