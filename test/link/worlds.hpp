@@ -61,6 +61,12 @@ struct Network {
   std::set<const WireTransport*> alive;  ///< what happens to one that is gone happens to nobody
   /// Sees and may change every frame before it is delivered; false loses the frame.
   std::function<bool(std::vector<std::byte>&)> tap;
+  /// In its turn, unless `whose` is gone by then.
+  void later(const WireTransport* whose, std::function<void()> event) {
+    events.push_back([this, whose, event = std::move(event)] {
+      if (alive.contains(whose)) event();
+    });
+  }
   bool step() {
     if (events.empty()) return false;
     auto event = std::move(events.front());
@@ -98,7 +104,7 @@ class WireTransport final : public Transport {
   Result<void> dial(std::string_view endpoint) override {
     if (endpoint == "nonsense") return Error{ErrorCode::invalid_endpoint, "no address"};
     ++dials;
-    later([this, to = std::string{endpoint}] {
+    net_.later(this, [this, to = std::string{endpoint}] {
       if (!inbound_) return;
       const auto found = net_.listeners.find(to);
       if (found == net_.listeners.end()) return inbound_->dial_failed(to, {ErrorCode::transport_failed, "nobody there"});
@@ -133,8 +139,8 @@ class WireTransport final : public Transport {
   void disconnect(ConnectionId id) noexcept override {
     const auto found = others_.find(id);
     if (found == others_.end()) return;
-    found->second->later([id, other = found->second] { other->end(id); });
-    later([this, id] { end(id); });
+    net_.later(found->second, [id, other = found->second] { other->end(id); });
+    net_.later(this, [this, id] { end(id); });
   }
   void end(ConnectionId id) {
     if (others_.erase(id) != 0 && inbound_) inbound_->down(id, {ErrorCode::transport_failed, "connection ended"});
@@ -144,14 +150,8 @@ class WireTransport final : public Transport {
     if (!inbound_) return;
     inbound_ = nullptr;
     std::erase_if(net_.listeners, [this](const auto& one) { return one.second == this; });
-    for (const auto& [id, other] : others_) other->later([id = id, other = other] { other->end(id); });
+    for (const auto& [id, other] : others_) net_.later(other, [id = id, other = other] { other->end(id); });
     others_.clear();
-  }
-  /// In its turn, unless this is gone by then.
-  void later(std::function<void()> event) {
-    net_.events.push_back([&net = net_, self = this, event = std::move(event)] {
-      if (net.alive.contains(self)) event();
-    });
   }
   [[nodiscard]] ConnectionId only_connection() const { return others_.begin()->first; }
   [[nodiscard]] std::size_t connections() const { return others_.size(); }
