@@ -270,7 +270,6 @@ void Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> grou
                      Wakes& wakes) noexcept {
   Offering offering;
   if (sole_ && (only == 0 || sole_->id == only)) {
-    if (offer_to_sole(envelope, wakes)) return;
     put(*sole_, envelope, offering, wakes);
     if (offering.queued == 0) detail::release(envelope);
     return;

@@ -135,7 +135,7 @@ class Outlet {
   bool offer_to_sole(wire::Envelope* envelope, Wakes& wakes) noexcept {
     if (!sole_ || !sole_->lane->reserve(envelope->size)) return false;
     sole_->lane->count_offered();
-    if (sole_->lane->push(envelope, wakes.telling())) wakes.add(*sole_->mailbox, *sole_->lane);
+    if (sole_->lane->push(envelope)) wakes.add(*sole_->mailbox, *sole_->lane);
     return true;
   }
   /// The same for a topic with one peer that has plain subscriptions, and nobody here. `refused`: nothing was done; it

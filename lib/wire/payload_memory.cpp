@@ -85,12 +85,8 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
   Envelope* const bundle = local_[size_class];
   if (!bundle) return nullptr;
   if (bundle->size == 0) {
-    Envelope* const next = bundle->next;
-    local_[size_class] = next;
-    if (!std::exchange(next_is_near_[size_class], false)) {
-      // Many bundles of one block: reading the next one's size would wait for its line.
-      if (next) base::prefetch_to_write(next);
-    } else if (next) {
+    local_[size_class] = bundle->next;
+    if (Envelope* const next = bundle->next) {
       const std::uint32_t listed = next->size;
       for (std::uint32_t i = listed - std::min(listed, fetched_ahead); i < listed; ++i)
         fetch_to_write(bundled(next)[i], size_class);
@@ -103,7 +99,6 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
   } else if (left == fetched_ahead - 1) {
     if (!bundle->next) bundle->next = returned_[size_class].take_all();
     if (const Envelope* const next = bundle->next) {
-      next_is_near_[size_class] = true;
       for (std::size_t at = 0; at < sizeof(Envelope) + bundled_max(size_class) * sizeof(Envelope*); at += 64)
         base::prefetch_to_write(reinterpret_cast<const std::byte*>(next) + at);
     }

@@ -63,7 +63,6 @@ class Depot {
   base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   std::array<std::uint32_t, block_bytes.size()> made_{};
-  std::array<bool, block_bytes.size()> next_is_near_{};  ///< the bundle behind the first was asked for in time
   Envelope* put_back_ = nullptr;
   /// One for each size; closed when the bus is gone: the returner then frees.
   alignas(64) std::array<ReturnStack<>, block_bytes.size()> returned_;
