@@ -323,8 +323,13 @@ SinkStats Mailbox::stats(const char* kind) const {
   stats.delivered = delivered_.load(std::memory_order_acquire);
   dropped_.add_to(stats.dropped);
   // A lane's ends, and one lane after another, are read while others push and take: the sum may be of messages that never
-  // waited together. What is more than the bound was on its way.
-  stats.waiting = std::min<std::uint64_t>(waiting(), queue_.messages);
+  // waited together, and then it changes when it is read again.
+  stats.waiting = waiting();
+  for (int same = 0; stats.waiting > queue_.messages && same < 3;) {
+    const std::uint64_t again = waiting();
+    same = again == stats.waiting ? same + 1 : 0;
+    stats.waiting = again;
+  }
   stats.refused = refused_.load(std::memory_order_relaxed);
   stats.offered = first_offered_.load(std::memory_order_acquire);
   const std::lock_guard lock{mutex_};
