@@ -8,8 +8,9 @@
 /// store was still on its way while its load had been answered costs that much, once; it cannot cost the lock.
 ///
 /// A sleeper that was woken may wait for its core until the owner's time slice ends, while the owner goes on and unlocks
-/// a thousand times more. `woken_` spares those calls to the kernel: it is set with the wake and cleared by each sleeper
-/// whenever it looks. All about it is relaxed: who reads it too late has a sleeper look again after `relook`.
+/// a thousand times more. `woken_` spares those calls to the kernel: it stays set from a wake that met a sleeper until a
+/// sleeper has looked again. A wake that met nobody, as the sleeper was still on its way into the kernel, leaves it clear:
+/// the next unlock calls again. All about it is relaxed: who reads it too late has a sleeper look again after `relook`.
 
 #include <atomic>
 #include <cstdint>
@@ -53,8 +54,8 @@ class BasicFlag {
     }
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     while (locked_.exchange(1, Orders::acquire) != 0) {
-      futex_wait(address_of(locked_), 1, steady_now() + relook);
       woken_.store(false, std::memory_order_relaxed);
+      futex_wait(address_of(locked_), 1, steady_now() + relook);
     }
     woken_.store(false, std::memory_order_relaxed);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
@@ -62,7 +63,7 @@ class BasicFlag {
   void wake() noexcept {
     if (woken_.load(std::memory_order_relaxed)) return;
     woken_.store(true, std::memory_order_relaxed);
-    futex_wake(address_of(locked_), 1);
+    if (!futex_wake(address_of(locked_), 1)) woken_.store(false, std::memory_order_relaxed);
   }
 
   std::atomic<std::uint32_t> locked_{0};

@@ -23,10 +23,11 @@ struct Later {
 };
 constinit thread_local Later later{};
 
-void wake(const std::uint32_t* word, int threads) noexcept {
+bool wake(const std::uint32_t* word, int threads) noexcept {
   const int saved = errno;
-  syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, threads, nullptr, nullptr, 0);
+  const long woken = syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, threads, nullptr, nullptr, 0);
   errno = saved;
+  return woken > 0;
 }
 
 }  // namespace
@@ -63,17 +64,18 @@ bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until
   return !timed_out;
 }
 
-void futex_wake(const std::uint32_t* word, int threads) noexcept {
+bool futex_wake(const std::uint32_t* word, int threads) noexcept {
   Later& mine = later;
   if (mine.depth == 0) return wake(word, threads);
   for (std::size_t i = 0; i < mine.size; ++i) {
     if (mine.wakes[i].word != word) continue;
     if (threads == all_threads) mine.wakes[i].threads = all_threads;
     else if (mine.wakes[i].threads != all_threads) mine.wakes[i].threads += threads;
-    return;
+    return true;
   }
   if (mine.size == mine.wakes.size()) return wake(word, threads);
   mine.wakes[mine.size++] = {word, threads};
+  return true;
 }
 
 }  // namespace midplane::inline v0::base

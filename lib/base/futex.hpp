@@ -11,7 +11,8 @@ namespace midplane::inline v0::base {
 
 /// Sleeps while `*word == expected`, until woken or `until`. May wake without reason. False only at the deadline.
 bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Instant until) noexcept;
-void futex_wake(const std::uint32_t* word, int threads) noexcept;
+/// True when somebody was woken, or may be: a wake that is put off counts as one.
+bool futex_wake(const std::uint32_t* word, int threads) noexcept;
 
 /// While one stands, this thread's wakes are put off until it ends, or the thread itself waits: who completes many things
 /// in a row wakes each sleeper once, and not before there is nothing left to complete. A word that is gone by then is

@@ -55,7 +55,7 @@ Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
     return why;
   };
   try {
-    std::vector<Target*> targets;
+    std::vector<std::shared_ptr<Target>> targets;
     {
       const std::lock_guard lock{mutex_};
       if (stopped_) return closed_error();
@@ -74,12 +74,12 @@ Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
     {
       const std::lock_guard lock{mutex_};
       for (const std::string& endpoint : port->transport->dial_endpoints()) {
-        targets_.push_back(std::make_unique<Target>(
+        targets.push_back(std::make_shared<Target>(
             Target{port, endpoint, Backoff{options_.redial_min, options_.redial_max}}));
-        targets.push_back(targets_.back().get());
       }
+      targets_.insert(targets_.end(), targets.begin(), targets.end());
     }
-    for (Target* target : targets) {
+    for (const auto& target : targets) {
       // A peer that is not there yet is dialled again; an address that means nothing never will.
       if (auto dialled = dial(*target); !dialled && dialled.error().code() == ErrorCode::invalid_endpoint)
         return take_back(dialled.error());

@@ -205,7 +205,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   std::uint64_t serials_given_ = 0;           ///< of connections and remotes
   std::atomic<std::uint64_t> series_given_{0};  ///< of numbers
   std::vector<std::unique_ptr<Port>> ports_;
-  std::vector<std::unique_ptr<Target>> targets_;
+  std::vector<std::shared_ptr<Target>> targets_;  ///< shared by who dials or tells of one outside of the lock
   std::vector<std::string> listening_;
   std::vector<std::shared_ptr<Peer>> connections_;  ///< all, in any phase
   std::map<wire::Incarnation, std::shared_ptr<Remote>> remotes_;

@@ -122,7 +122,7 @@ bool Links::note_not_reached(Target& target, const Error& why) noexcept {
 
 void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReason reason) noexcept {
   bool was_up = false, in_order = false;
-  const Target* not_reached = nullptr;
+  std::shared_ptr<const Target> not_reached;
   Error first = why;
   Error cause = why;
   {
@@ -153,7 +153,7 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
       dial_later(*target);
       // Something accepts connections there, and does not greet.
       const bool is_failed = !was_up && !was_refused && reason != DropReason::closed;
-      if (is_failed && note_not_reached(*target, first)) not_reached = target.get();
+      if (is_failed && note_not_reached(*target, first)) not_reached = target;
     }
   }
   if (not_reached) host_.address_not_reached(not_reached->endpoint, first);
@@ -258,7 +258,7 @@ void Links::arm() noexcept {
 
 void Links::fire() noexcept {
   std::shared_ptr<Links> keep;
-  std::vector<Target*> to_dial;
+  std::vector<std::shared_ptr<Target>> to_dial;
   std::vector<std::shared_ptr<Peer>> to_beat;
   std::vector<std::shared_ptr<Peer>> to_drop;
   std::vector<std::shared_ptr<Remote>> to_forget;
@@ -291,7 +291,7 @@ void Links::fire() noexcept {
       target->dial_at = Instant::never();
       // The bus behind this address is linked over another connection: look again when that may have changed.
       if (linked(target->linked_to)) target->dial_at = now + options_.redial_max;
-      else to_dial.push_back(target.get());
+      else to_dial.push_back(target);
     }
     for (const auto& peer : connections_) {
       if (peer->closing) continue;
@@ -322,7 +322,7 @@ void Links::fire() noexcept {
     peer->transport.disconnect(peer->connection);
   }
   for (const auto& peer : to_beat) peer->heartbeat();
-  for (Target* target : to_dial) static_cast<void>(dial(*target));
+  for (const auto& target : to_dial) static_cast<void>(dial(*target));
   arm();
 }
 

@@ -325,10 +325,12 @@ SinkStats Mailbox::stats(const char* kind) const {
   // A lane's ends, and one lane after another, are read while others push and take: the sum may be of messages that never
   // waited together, and then it changes when it is read again.
   stats.waiting = waiting();
-  for (int same = 0; stats.waiting > queue_.messages && same < 3;) {
+  std::uint64_t last = stats.waiting;
+  for (int looks = 0, same = 0; stats.waiting > queue_.messages && same < 3 && looks < 64; ++looks) {
     const std::uint64_t again = waiting();
-    same = again == stats.waiting ? same + 1 : 0;
-    stats.waiting = again;
+    same = again == last ? same + 1 : 0;
+    last = again;
+    stats.waiting = std::min(stats.waiting, again);
   }
   stats.refused = refused_.load(std::memory_order_relaxed);
   stats.offered = first_offered_.load(std::memory_order_acquire);

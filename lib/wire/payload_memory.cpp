@@ -36,7 +36,9 @@ Envelope* slab_of(Envelope* part) noexcept {
 
 /// `dead` more of its messages are; true when nobody needs the block any more.
 bool leave_slab(Envelope* slab, std::uint32_t dead) noexcept {
-  return slab->references.fetch_sub(dead, std::memory_order_acq_rel) == dead;
+  if (slab->references.fetch_sub(dead, std::memory_order_acq_rel) != dead) return false;
+  slab->home->slab_ended();
+  return true;
 }
 
 /// Fields of a fresh one that its block does not say.
@@ -147,9 +149,14 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
 }
 
 Envelope* Depot::acquire_slab() noexcept {
-  if (memory_.bytes_used() > memory_.bytes_max() / 4) return nullptr;
-  return acquire(slab_bytes - sizeof(Envelope), false, false);
+  const std::size_t out = memory_.slabs_out_.fetch_add(1, std::memory_order_relaxed);
+  Envelope* const block =
+      out < memory_.bytes_max() / 4 / slab_bytes ? acquire(slab_bytes - sizeof(Envelope), false, false) : nullptr;
+  if (!block) slab_ended();
+  return block;
 }
+
+void Depot::slab_ended() noexcept { memory_.slabs_out_.fetch_sub(1, std::memory_order_relaxed); }
 
 void Depot::put_back(Envelope* envelope, bool alone) noexcept {
   let_go(*envelope);

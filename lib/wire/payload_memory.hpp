@@ -36,7 +36,8 @@ inline constexpr std::size_t name_overhead = 192;
 /// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
 inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16384, 65536};
 
-/// What a Slab takes, and the largest message that goes into one.
+/// What a Slab takes, and the largest message that goes into one. All of them that are out take at most a quarter of
+/// the memory.
 inline constexpr std::size_t slab_bytes = block_bytes[3];
 inline constexpr std::size_t slab_message_bytes_max = slab_bytes / 8 - sizeof(Envelope);
 
@@ -48,8 +49,10 @@ class Depot {
   /// Takes back what the same sender has acquired and nobody else has seen, or sees any more; the next one of its size
   /// gets it, still in the cache. `alone`: as for `acquire`.
   void put_back(Envelope* envelope, bool alone) noexcept;
-  /// A block for a Slab, while less than a quarter of the memory is used; null otherwise. Any thread.
+  /// A block for a Slab; null when too many are out. Any thread, and so is the other.
   Envelope* acquire_slab() noexcept;
+  /// Nobody needs one of them any more.
+  void slab_ended() noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
@@ -109,6 +112,7 @@ class PayloadMemory {
   std::pmr::memory_resource* resource_;
   std::size_t bytes_max_;
   std::atomic<std::size_t> bytes_used_{0};
+  std::atomic<std::size_t> slabs_out_{0};
   std::atomic<std::size_t> alive_{1};  ///< blocks that exist, open senders, and the bus
   mutable std::mutex mutex_;
   std::deque<std::unique_ptr<Depot>> depots_;

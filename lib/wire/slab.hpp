@@ -2,8 +2,8 @@
 /// The envelopes of many messages that come together, in one block and in the order of their addresses: the block is had
 /// and given back once, and whoever writes or reads one message has the next one's lines on the way.
 ///
-/// The block stays out until the last of its messages is dead: who keeps one of them keeps all its bytes. So a depot
-/// gives slabs only while memory is plenty.
+/// The block stays out until the last of its messages is dead: who keeps one of them keeps all its bytes. So the slabs that
+/// are out together have a bound.
 ///
 /// Memory orders: the count of the block begins so high that messages which die while it is being filled can not end
 /// it; `close` takes off what was never handed out. Both subtract with acq_rel, so whoever brings it to zero sees that
@@ -26,7 +26,7 @@ class Slab {
 
   /// An envelope with one reference and `bytes` behind its header, out of the open block or a new one of `depot`. Null
   /// when a block of its own serves it better: it is large, `expected` bytes of messages are too few for a new slab, or
-  /// memory is not plenty.
+  /// too many slabs are out.
   Envelope* carve(Depot& depot, std::size_t bytes, std::size_t expected) noexcept;
   /// No more messages for now: what is left of the block is given up.
   void close() noexcept;

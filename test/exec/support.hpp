@@ -9,6 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include <doctest/doctest.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <midplane/executors.hpp>
 
 namespace midplane::test {
@@ -34,6 +39,25 @@ class Event {
  private:
   std::promise<void> promise_;
   std::future<void> future_ = promise_.get_future();
+};
+
+/// An eventfd: readable from `ring` to `read`.
+class Bell {
+ public:
+  Bell() : fd_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} { REQUIRE(fd_ >= 0); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  ~Bell() { close(fd_); }
+
+  [[nodiscard]] int fd() const { return fd_; }
+  void ring() const { eventfd_write(fd_, 1); }
+  bool read() const {
+    eventfd_t count = 0;
+    return eventfd_read(fd_, &count) == 0;
+  }
+
+ private:
+  int fd_;
 };
 
 inline std::shared_ptr<Executor> pool(std::size_t threads, Wait wait = Wait::sleep) {
