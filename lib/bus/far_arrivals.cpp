@@ -126,29 +126,41 @@ bool FarSide::open_way(Incoming& incoming, const link::FarTopic& topic) noexcept
   return false;
 }
 
-void FarSide::message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
-                              const link::Arrival& how) noexcept {
+void FarSide::messages_arrived(link::PeerId peer, const link::FarTopic& topic, std::span<wire::Envelope* const> messages,
+                               const link::Arrival& how) noexcept {
+  const auto lose = [&] {
+    gap(peer, topic, messages.front()->sequence, messages.back()->sequence);
+    std::for_each(messages.begin(), messages.end(), [](wire::Envelope* message) { release(message); });
+  };
   auto* const incoming = static_cast<Incoming*>(topic.host);
-  if (!incoming || !open_way(*incoming, topic) || !incoming->outlet->refresh()) {
-    // Nobody can be offered it: that it is missing is all that can be told.
-    gap(peer, topic, message->sequence, message->sequence);
-    return release(message);
-  }
+  // Nobody can be offered them: that they are missing is all that can be told.
+  if (!incoming || !open_way(*incoming, topic) || !incoming->outlet->refresh()) return lose();
   Known& from = *incoming->from;
-  message->retained = how.only != 0;
-  if (!incoming->waiting.empty()) count_later(*incoming, how.only, message->size);
-  from.untold_bytes += message->size;
+  const auto count = static_cast<std::uint32_t>(messages.size());
+  std::uint64_t bytes = 0;
+  for (const wire::Envelope* message : messages) bytes += message->size;
+  // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
+  if (count > 1 && !incoming->outlet->may_tell_later(from.untold + count, from.untold_bytes + bytes)) {
+    if (from.untold != 0) {
+      tell(from);
+      return messages_arrived(peer, topic, messages, how);
+    }
+    for (const auto& message : messages) messages_arrived(peer, topic, {&message, 1}, how);
+    return;
+  }
+  if (how.only != 0) messages.front()->retained = true;
+  if (!incoming->waiting.empty()) count_later(*incoming, how.only, messages);
   {
     std::unique_lock lock{from.lanes->flag};
     if (from.lanes->has_turn != peer && !take_turn(peer, *incoming, lock)) [[unlikely]] {
       lock.unlock();
-      gap(peer, topic, message->sequence, message->sequence);
-      return release(message);
+      return lose();
     }
-    incoming->outlet->deliver(message, how.groups, how.only, from.wakes);
+    incoming->outlet->deliver(messages, how.groups, how.only, from.wakes);
   }
-  // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
-  if (!incoming->outlet->may_tell_later(++from.untold, from.untold_bytes)) tell(from);
+  from.untold += count;
+  from.untold_bytes += bytes;
+  if (!incoming->outlet->may_tell_later(from.untold, from.untold_bytes)) tell(from);
 }
 
 /// A link may bring what is left of a bus behind the news of its restart: then the news is told once more in front of
@@ -179,9 +191,10 @@ void FarSide::tell(Known& from) noexcept {
 }
 
 /// A credit that is not counted for want of memory makes the window smaller by one message.
-void FarSide::count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept try {
+void FarSide::count_later(Incoming& incoming, std::uint32_t only, std::span<wire::Envelope* const> messages) noexcept try {
   for (Waiting& one : incoming.waiting) {
-    if (only == 0 || only == one.id) one.sizes.push_back(bytes);
+    if (only != 0 && only != one.id) continue;
+    for (const wire::Envelope* message : messages) one.sizes.push_back(message->size);
   }
   if (incoming.has_sizes) return;
   incoming.from->counted_later.push_back(&incoming);

@@ -56,8 +56,8 @@ class FarSide final : public link::Host {
   void schema_refused(link::PeerId peer, std::uint32_t id, std::string_view topic, const Error& why) noexcept override;
   void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t id,
                            std::uint64_t at) noexcept override;
-  void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
-                       const link::Arrival& how) noexcept override;
+  void messages_arrived(link::PeerId peer, const link::FarTopic& topic, std::span<wire::Envelope* const> messages,
+                        const link::Arrival& how) noexcept override;
   void messages_ended(link::PeerId peer) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
   void gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept override;
@@ -110,7 +110,7 @@ class FarSide final : public link::Host {
   static void tell(Known& from) noexcept;
   static void forget_later(Known& peer, std::uint32_t id) noexcept;
   static void forget_ended(Known& from) noexcept;
-  void count_later(Incoming& incoming, std::uint32_t only, std::uint32_t bytes) noexcept;
+  void count_later(Incoming& incoming, std::uint32_t only, std::span<wire::Envelope* const> messages) noexcept;
   Incoming& incoming_of(Known& peer, const link::FarTopic& topic);
   /// Who got messages of a peer that is not remembered any more. Links keep the numbers it has given for longer: as long
   /// as they do it comes back under the same id, and its readers have had or were told of all numbers up to there.

@@ -71,6 +71,11 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
   bool is_counted = false;
   if (!std::exchange(peer.is_receiving, true)) peer.cork();
   peer.frame_end = frame.data() + frame.size();
+  struct RunEnd {
+    Links& links;
+    Peer& peer;
+    ~RunEnd() { links.end_run(peer); }
+  } const run_end{*this, peer};
   while (reader.next(record)) {
     if (is_data(record.type)) {
       ++data_records;
@@ -103,6 +108,7 @@ void Links::receive(Peer& peer, std::span<const std::byte> frame) noexcept {
       return drop_connection(peer, {ErrorCode::malformed, "the peer sent a record that is not what its type says"});
     }
   }
+  end_run(peer);
   if (is_counted) peer.took(frame.size(), data_records, reader.head().wants_grant);
 }
 
@@ -124,6 +130,8 @@ void Links::drop_connection(Peer& peer, const Error& why) noexcept {
 }
 
 bool Links::act_on(Peer& peer, const wire::Record& record) noexcept {
+  const bool may_join_run = record.type == RecordType::message && record.meta.empty();
+  if (!may_join_run) end_run(peer);
   switch (record.type) {
     case RecordType::names: return names_arrived(peer, record);
     case RecordType::subscribe: return subscribe_arrived(peer, record);
@@ -318,6 +326,7 @@ bool Links::serve_arrived(Peer& peer, const wire::Record& record) noexcept {
 
 void Links::skipped(Peer& peer, FarTopic& topic, std::uint64_t up_to) noexcept {
   if (up_to <= topic.next) return;
+  end_run(peer);
   raise(counters_.gaps, up_to - topic.next);
   const std::uint64_t first = std::exchange(topic.next, up_to);
   host_.gap(peer.info.id, topic, first, base::defect(base::Defect::gap_off_by_one) ? up_to : up_to - 1);

@@ -149,18 +149,19 @@ Offer FarTopicSink::pack_plain(const wire::Envelope& envelope, const wire::Terms
     return Offer::refused;
   Outgoing& out = peer->outgoing();
   const std::size_t record = wire::bytes_of(wire::RecordType::message, envelope.size, 0);
-  if (out.is_large(record) || !out.has_room(record, any_waits_) || !has_credit(envelope.size)) return Offer::refused;
-  FarTotals::raise(totals_->offered);
+  const bool joins = out.joins_open(record, any_waits_);
+  if ((!joins && (out.is_large(record) || !out.has_room(record, any_waits_))) || !has_credit(envelope.size)) return Offer::refused;
+  offered_.raise();
   ++number_;
-  const Put put = out.data({.type = wire::RecordType::message,
-                            .name = name_,
-                            .number = static_cast<std::uint32_t>(number_),
-                            .mark = static_cast<std::uint64_t>(envelope.sent_at),
-                            .payload = envelope.bytes()},
-                           totals_.get());
+  const wire::Record message{.type = wire::RecordType::message,
+                             .name = name_,
+                             .number = static_cast<std::uint32_t>(number_),
+                             .mark = static_cast<std::uint64_t>(envelope.sent_at),
+                             .payload = envelope.bytes()};
+  const Put put = joins ? out.join_open(message, record, totals_.get()) : out.data(message, totals_.get());
   if (put != Put::sent) return lost(reason_of(put));
   spend(envelope.size, 0);
-  out.flush();
+  if (!joins) out.flush();
   return Offer::taken;
 }
 
@@ -169,7 +170,7 @@ Offer FarTopicSink::offer_locked(wire::Envelope& envelope, std::span<const std::
   Peer* const peer = remote_->peer;
   const bool packs = peer && remote_->waiting.empty() && can_pack(*peer, envelope.size);
   if (peer && !packs && may_wait && is_full_for_patient(*peer, envelope.size)) return Offer::refused;
-  FarTotals::raise(totals_->offered);
+  offered_.raise();
   // Also what is dropped has a number: the receiver reports it as a gap. A retained message, for one joiner, has none.
   if (only == 0) ++number_;
   if (!peer && only == 0 && base::defect(base::Defect::loss_without_number)) --number_;
@@ -446,7 +447,7 @@ SinkStats stats_of(const FarTotals& totals, std::uint64_t waiting) {
   stats.delivered = totals.acknowledged.load();
   for (std::size_t i = 0; i < drop_reasons; ++i) stats.dropped.by_reason[i] = totals.dropped[i].load();
   stats.refused = totals.refused.load();
-  stats.offered = totals.offered.load();
+  stats.offered = totals.offered_in_all();
   std::uint64_t known = stats.delivered + waiting;
   for (const std::uint64_t count : stats.dropped.by_reason) known += count;
   stats.in_transit = stats.offered > known ? stats.offered - known : 0;

@@ -21,7 +21,7 @@ class FarTopicSink final : public wire::TopicSink {
  public:
   FarTopicSink(std::shared_ptr<Remote> remote, std::shared_ptr<FarTotals> totals, std::string topic, const TypeInfo& type,
                Clock& clock) noexcept
-      : remote_{std::move(remote)}, totals_{std::move(totals)}, topic_{std::move(topic)}, type_{type}, clock_{clock} {}
+      : remote_{std::move(remote)}, totals_{std::move(totals)}, offered_{totals_}, topic_{std::move(topic)}, type_{type}, clock_{clock} {}
   ~FarTopicSink() override;
 
   wire::Offer offer(wire::Envelope& envelope, const wire::Terms& terms) noexcept override;
@@ -82,6 +82,7 @@ class FarTopicSink final : public wire::TopicSink {
 
   const std::shared_ptr<Remote> remote_;
   const std::shared_ptr<FarTotals> totals_;
+  Tally offered_;  ///< guarded by the remote's flag
   const std::string topic_;
   const TypeInfo& type_;
   Clock& clock_;

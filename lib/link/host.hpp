@@ -92,9 +92,11 @@ class Host {
   /// From here on messages of the topic are for this subscription of ours; those behind the number `at` that have passed
   /// already were too: it joined over a connection that was lost before this could be told.
   virtual void subscription_joined(PeerId peer, const FarTopic& topic, std::uint32_t id, std::uint64_t at) noexcept = 0;
-  /// Takes over one reference. Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at
-  /// a multiple of 16 and is not verified yet.
-  virtual void message_arrived(PeerId peer, const FarTopic& topic, wire::Envelope* message, const Arrival& how) noexcept = 0;
+  /// Messages of one topic that follow each other, their numbers too; at least one. Takes over one reference of each.
+  /// Name, sequence, sent_at, extra (peer, headers, deadline) are set; the payload begins at a multiple of 16 and is not
+  /// verified yet.
+  virtual void messages_arrived(PeerId peer, const FarTopic& topic, std::span<wire::Envelope* const> messages,
+                                const Arrival& how) noexcept = 0;
   /// Nothing more comes of the frame that brought messages: what was put off for all of them is due.
   virtual void messages_ended(PeerId peer) noexcept = 0;
   /// Takes over one reference. The extra carries the return address, whose reference belongs to the envelope.

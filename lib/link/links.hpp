@@ -169,6 +169,8 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
   bool piece_arrived(Peer& peer, const wire::Record& record, wire::Meta meta) noexcept;
   bool complete(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool message_arrived(Peer& peer, const wire::Record& record, wire::Meta* meta, wire::Envelope* assembled) noexcept;
+  /// Gives the host the messages that have come so far: before it is told of anything else.
+  void end_run(Peer& peer) noexcept;
   bool request_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool reply_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;
   bool item_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept;

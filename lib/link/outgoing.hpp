@@ -62,6 +62,20 @@ class Outgoing {
     if (!closed_.empty()) return false;
     return open_.records() == 0 || open_.bytes() + record_bytes <= std::min(frame_target_bytes, frame_limit());
   }
+  /// The same, for one that would only join others in the open frame, while the transport takes nothing.
+  [[nodiscard]] bool joins_open(std::size_t record_bytes, bool deep) const noexcept {
+    const bool is_waiting = full_ || (open_full_ && closed_.empty());
+    return is_waiting && open_has_data_ && has_room(record_bytes, deep) &&
+           open_.bytes() + record_bytes <= std::min(frame_target_bytes, frame_limit());
+  }
+  /// The short way of `data`, and of `flush` behind it: only after `joins_open`.
+  Put join_open(const wire::Record& record, std::size_t record_bytes, FarTotals* totals) noexcept {
+    if (runs_.back().totals != totals) return data(record, totals);
+    if (!open_.add(record)) return Put::no_memory;
+    window.sent(record_bytes, 1);
+    ++runs_.back().records;
+    return Put::sent;
+  }
   /// Packs one; only after `has_room`.
   Put data(const wire::Record& record, FarTotals* totals) noexcept;
   /// True when a record of this size has to go as `large`.

@@ -1,6 +1,8 @@
 /// Records that carry a user's payload: messages, requests, replies, items of streams; whole or in pieces. A handler
 /// answers false when the record is not what its type says: that ends the connection.
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -113,10 +115,24 @@ bool Links::message_arrived(Peer& peer, const wire::Record& record, wire::Meta* 
   topic->next = number + 1;
   envelope->sequence = number;
   envelope->sent_at = static_cast<std::int64_t>(record.mark);
-  Arrival how;
-  if (meta) how = {meta->groups, is_retained ? meta->subscription : 0};
-  host_.message_arrived(peer.info.id, *topic, envelope, how);
+  if (meta) {
+    host_.messages_arrived(peer.info.id, *topic, {&envelope, 1}, {meta->groups, is_retained ? meta->subscription : 0});
+    return true;
+  }
+  Peer::Run& run = peer.run;
+  if (run.size == run.messages.size() || run.topic != topic) end_run(peer);
+  run.topic = topic;
+  run.messages[run.size++] = envelope;
   return true;
+}
+
+void Links::end_run(Peer& peer) noexcept {
+  const std::size_t size = std::exchange(peer.run.size, 0);
+  if (size == 0) return;
+  // A handler may run in there, and may move links.
+  std::array<wire::Envelope*, std::tuple_size_v<decltype(peer.run.messages)>> messages;
+  std::copy_n(peer.run.messages.data(), size, messages.data());
+  host_.messages_arrived(peer.info.id, *peer.run.topic, {messages.data(), size}, {});
 }
 
 bool Links::request_arrived(Peer& peer, const wire::Record& record, wire::Meta& meta, wire::Envelope* assembled) noexcept {

@@ -26,8 +26,8 @@ inline void count_drop(DropCounters& counters, DropReason reason, std::uint64_t 
 }
 
 /// Adds one to a counter that has a single writer at a time: no read-modify-write.
-inline void bump(std::atomic<std::uint64_t>& counter) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+inline void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
 
 }  // namespace midplane::inline v0::mailbox

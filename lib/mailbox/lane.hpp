@@ -14,6 +14,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "base/orders.hpp"
 #include "base/prefetch.hpp"
@@ -48,9 +49,9 @@ class BasicLane {
 
   // The producer: one thread at a time.
 
-  /// Room for one message of `bytes`, out of what the lane holds in advance or of the mailbox.
-  bool reserve(std::uint64_t bytes) noexcept {
-    const Load need = load_of(1, bytes);
+  /// Room for `messages` of `bytes` together, out of what the lane holds in advance or of the mailbox.
+  bool reserve(std::uint64_t bytes, std::uint64_t messages = 1) noexcept {
+    const Load need = load_of(messages, bytes);
     if (fits(need, allowance_)) {
       allowance_ -= need;
       return true;
@@ -63,10 +64,14 @@ class BasicLane {
   /// `later` by `Mailbox::list_if_new`.
   bool push(wire::Envelope* envelope, Telling telling = Telling::now) noexcept {
     const std::uint64_t at = tail_.load(std::memory_order_relaxed);
-    if ((at & 7) == 0) base::prefetch_to_write(&slots_[(at + 16) & mask_]);
-    slots_[at & mask_] = envelope;
-    tail_.store(at + 1, Orders::release);
-    return telling == Telling::later || mark_listed();
+    fill(at, envelope);
+    return end_push(at + 1, telling);
+  }
+  /// The same for several, which are seen together.
+  bool push(std::span<wire::Envelope* const> envelopes, Telling telling) noexcept {
+    std::uint64_t at = tail_.load(std::memory_order_relaxed);
+    for (wire::Envelope* const envelope : envelopes) fill(at++, envelope);
+    return end_push(at, telling);
   }
   /// False when it is listed already.
   bool mark_listed() noexcept { return !listed_.exchange(true, Orders::acq_rel); }
@@ -75,7 +80,7 @@ class BasicLane {
     admission_.unreserve(allowance_);
     allowance_ = 0;
   }
-  void count_offered() noexcept { bump(offered_); }
+  void count_offered(std::uint64_t messages = 1) noexcept { bump(offered_, messages); }
 
   // The consumer: one thread at a time.
 
@@ -106,6 +111,14 @@ class BasicLane {
  private:
   BasicLane(Admission& admission, std::unique_ptr<wire::Envelope*[]> slots, std::uint64_t mask, Load chunk) noexcept
       : admission_{admission}, slots_{std::move(slots)}, mask_{mask}, chunk_{chunk} {}
+  void fill(std::uint64_t at, wire::Envelope* envelope) noexcept {
+    if ((at & 7) == 0) base::prefetch_to_write(&slots_[(at + 16) & mask_]);
+    slots_[at & mask_] = envelope;
+  }
+  bool end_push(std::uint64_t tail, Telling telling) noexcept {
+    tail_.store(tail, Orders::release);
+    return telling == Telling::later || mark_listed();
+  }
   /// Messages and bytes are topped up apart from each other: what one of them lacks must not pile up the other.
   bool reserve_more(Load need) noexcept {
     const std::uint64_t messages = missing(messages_in(need), messages_in(allowance_));

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class Mailbox {
   /// Offers one message under every policy but `refuse` and `block`, whose room the sender reserves first. Takes over
   /// one reference when it answers `queued`. Sets `listed` when the caller has to call `list`, or `list_if_new`.
   Offered offer(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling = Telling::now) noexcept;
+  /// The same for several, under every policy but those and `latest`: all, or none when there is no room for all.
+  bool offer_all(Lane& lane, std::span<wire::Envelope* const> envelopes, bool& listed, Telling telling) noexcept;
   /// A lane has become non-empty: tells the consumer. An inline handler runs in here.
   void list(Lane& lane) noexcept;
   /// The same for messages that were pushed with `Telling::later`.

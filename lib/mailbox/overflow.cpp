@@ -16,6 +16,15 @@ Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed, Telli
   return Offered::queued;
 }
 
+bool Mailbox::offer_all(Lane& lane, std::span<wire::Envelope* const> envelopes, bool& listed, Telling telling) noexcept {
+  std::uint64_t bytes = 0;
+  for (const wire::Envelope* envelope : envelopes) bytes += envelope->size;
+  if (!lane.reserve(bytes, envelopes.size())) return false;
+  lane.count_offered(envelopes.size());
+  listed = lane.push(envelopes, telling);
+  return true;
+}
+
 Offered Mailbox::offer_evicting(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling) noexcept {
   const bool never_fits = envelope->size > queue_.bytes;
   while (!never_fits && evict(lane)) {

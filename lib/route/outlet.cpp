@@ -266,14 +266,21 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
   offer_far(way, envelope, offering, false);
 }
 
-void Outlet::deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
+void Outlet::deliver(std::span<wire::Envelope* const> messages, std::span<const std::string> groups, SubscriptionId only,
                      Wakes& wakes) noexcept {
-  Offering offering;
   if (sole_ && (only == 0 || sole_->id == only)) {
-    put(*sole_, envelope, offering, wakes);
-    if (offering.queued == 0) detail::release(envelope);
-    return;
+    bool listed = false;
+    if (sole_->mailbox->offer_all(*sole_->lane, messages, listed, wakes.telling())) {
+      if (listed) wakes.add(*sole_->mailbox, *sole_->lane);
+      return;
+    }
   }
+  for (wire::Envelope* const envelope : messages) deliver_one(envelope, groups, only, wakes);
+}
+
+void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
+                         Wakes& wakes) noexcept {
+  Offering offering;
   const auto give = [&](auto&& put_it) {
     detail::acquire(envelope);
     const std::uint32_t before = offering.queued;

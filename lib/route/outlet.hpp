@@ -123,9 +123,10 @@ class Outlet {
   /// With `route().ordered()` held, before `envelope` becomes the retained value and is offered: tells the peers that
   /// are waited for, so that who joins there meanwhile does not get it twice.
   void expect(wire::Envelope& envelope) noexcept;
-  /// A message that came over a link: to all plain subscriptions of the audience and one member of each of `groups`, or
-  /// to the subscription `only` alone. Takes over the caller's reference.
-  void deliver(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
+  /// Messages that came over a link: each to all plain subscriptions of the audience and one member of each of `groups`,
+  /// or to the subscription `only` alone. Takes over one reference of each.
+  void deliver(std::span<wire::Envelope* const> messages, std::span<const std::string> groups, SubscriptionId only,
+               Wakes& wakes) noexcept;
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
   /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
   /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.
@@ -183,6 +184,7 @@ class Outlet {
   static bool has_room(Mouth& mouth, std::uint32_t size) noexcept { return mouth.lane && mouth.lane->reserve(size); }
   static void lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept;
   bool reserve_refusing(std::uint32_t size) noexcept;
+  void deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
   void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
   void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
   void put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,

@@ -133,8 +133,12 @@ class Judge final : public link::Host {
   void subscription_joined(link::PeerId peer, const link::FarTopic& topic, std::uint32_t, std::uint64_t at_number) noexcept override {
     FUZZ_ASSERT(at(peer).edges.contains(topic.name->text) && at_number < topic.next);
   }
-  void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message,
-                       const link::Arrival& how) noexcept override {
+  void messages_arrived(link::PeerId peer, const link::FarTopic& topic, std::span<wire::Envelope* const> all,
+                        const link::Arrival& how) noexcept override {
+    FUZZ_ASSERT(!all.empty());
+    for (wire::Envelope* const message : all) message_arrived(peer, topic, message, how);
+  }
+  void message_arrived(link::PeerId peer, const link::FarTopic& topic, wire::Envelope* message, const link::Arrival& how) {
     auto edge = at(peer).edges.find(topic.name->text);
     FUZZ_ASSERT(edge != at(peer).edges.end() && message->name == topic.name);
     // A retained message has no number of its own.

@@ -237,11 +237,13 @@ struct Bus final : Host {
     refused_topics.emplace_back(id, std::string{of} + ": " + why.message());
   }
   void subscription_joined(PeerId, const FarTopic&, std::uint32_t id, std::uint64_t) noexcept override { joined.push_back(id); }
-  void message_arrived(PeerId, const FarTopic& of, wire::Envelope* message, const Arrival& how) noexcept override {
-    aligned = aligned && reinterpret_cast<std::uintptr_t>(message->payload) % 16 == 0;
-    types.push_back(of.type.name);
-    arrivals.emplace_back(how.only, std::vector<std::string>(how.groups.begin(), how.groups.end()));
-    messages.push_back(AnyMessage::adopt(message, how.only != 0));
+  void messages_arrived(PeerId, const FarTopic& of, std::span<wire::Envelope* const> all, const Arrival& how) noexcept override {
+    for (wire::Envelope* const message : all) {
+      aligned = aligned && reinterpret_cast<std::uintptr_t>(message->payload) % 16 == 0;
+      types.push_back(of.type.name);
+      arrivals.emplace_back(how.only, std::vector<std::string>(how.groups.begin(), how.groups.end()));
+      messages.push_back(AnyMessage::adopt(message, how.only != 0));
+    }
   }
   void request_arrived(PeerId, wire::Envelope* request) noexcept override {
     requests.push_back(AnyMessage::adopt(request, false));
