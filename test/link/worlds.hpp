@@ -191,6 +191,7 @@ struct Bus final : Host {
 
   void peer_up(const PeerInfo& peer) noexcept override { up.push_back(peer); }
   void peer_lost(const PeerInfo&, const Error& why, bool in_order) noexcept override {
+    diary.emplace_back("lost");
     lost.push_back(why.message());
     lost_in_order += in_order ? 1 : 0;
   }
@@ -238,6 +239,7 @@ struct Bus final : Host {
   }
   void subscription_joined(PeerId, const FarTopic&, std::uint32_t id, std::uint64_t) noexcept override { joined.push_back(id); }
   void messages_arrived(PeerId, const FarTopic& of, std::span<wire::Envelope* const> all, const Arrival& how) noexcept override {
+    diary.push_back(of.name->text + ' ' + from_to(all.front()->sequence, all.back()->sequence));
     for (wire::Envelope* const message : all) {
       aligned = aligned && reinterpret_cast<std::uintptr_t>(message->payload) % 16 == 0;
       types.push_back(of.type.name);
@@ -246,9 +248,14 @@ struct Bus final : Host {
     }
   }
   void request_arrived(PeerId, wire::Envelope* request) noexcept override {
+    diary.push_back("asked " + request->name->text);
     requests.push_back(AnyMessage::adopt(request, false));
   }
-  void gap(PeerId, const FarTopic&, std::uint64_t first, std::uint64_t last) noexcept override {
+  static std::string from_to(std::uint64_t first, std::uint64_t last) {
+    return std::to_string(first) + '-' + std::to_string(last);
+  }
+  void gap(PeerId, const FarTopic& of, std::uint64_t first, std::uint64_t last) noexcept override {
+    diary.push_back("gap " + of.name->text + ' ' + from_to(first, last));
     gaps.emplace_back(first, last);
   }
 
@@ -292,6 +299,7 @@ struct Bus final : Host {
   std::vector<Error> refusals;
   std::vector<wire::SubscribeBody> subscribed;
   std::vector<std::uint32_t> unsubscribed, confirmed;
+  std::vector<std::string> diary;  ///< what was told, in order
   std::vector<AnyMessage> messages, requests;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;
   std::vector<std::shared_ptr<wire::TopicSink>> sinks;
