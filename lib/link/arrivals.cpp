@@ -130,8 +130,9 @@ void Links::drop_connection(Peer& peer, const Error& why) noexcept {
 }
 
 bool Links::act_on(Peer& peer, const wire::Record& record) noexcept {
-  const bool may_join_run = record.type == RecordType::message && record.meta.empty();
-  if (!may_join_run) end_run(peer);
+  if (record.type == RecordType::message && record.meta.empty()) [[likely]]
+    return message_arrived(peer, record, nullptr, nullptr);
+  end_run(peer);
   switch (record.type) {
     case RecordType::names: return names_arrived(peer, record);
     case RecordType::subscribe: return subscribe_arrived(peer, record);

@@ -88,9 +88,12 @@ bool FarTopicSink::queue_has_room(std::uint64_t bytes) const noexcept {
   return bounded() + reserved_ < messages_max_ && waiting_bytes_ + bytes <= bytes_max_;
 }
 
-bool FarTopicSink::has_credit(std::uint64_t bytes) const noexcept {
-  return !any_waits_ || std::all_of(subscriptions_.begin(), subscriptions_.end(),
-                                    [bytes](const auto& one) { return one->has_room(bytes); });
+inline bool FarTopicSink::has_credit(std::uint64_t bytes) const noexcept {
+  if (!any_waits_) return true;
+  for (const auto& one : subscriptions_) {
+    if (!one->has_room(bytes)) return false;
+  }
+  return true;
 }
 
 void FarTopicSink::spend(std::uint64_t bytes, std::uint32_t only) noexcept {

@@ -20,8 +20,6 @@ void raise(std::atomic<std::uint64_t>& counter) noexcept { counter.fetch_add(1, 
 }  // namespace
 
 bool Links::payload_arrived(Peer& peer, const wire::Record& record) noexcept {
-  if (record.type == RecordType::message && record.meta.empty()) [[likely]]
-    return message_arrived(peer, record, nullptr, nullptr);
   wire::Meta meta;
   if (!record.meta.empty()) [[unlikely]] {
     auto decoded = wire::decode_meta(record.meta);

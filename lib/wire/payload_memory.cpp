@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint8_t uncached = block_bytes.size();
 /// In place of a size: a message in the block of a Slab.
 constexpr std::uint8_t carved = uncached + 1;
+constexpr std::size_t slab_class = 3;
+static_assert(block_bytes[slab_class] == slab_bytes);
 /// What the count of a Slab's block begins with: more than it has messages.
 constexpr std::uint32_t slab_count = slab_bytes;
 /// Of free blocks that are larger than a depot keeps: all together.
@@ -88,7 +90,11 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
   if (!bundle) return nullptr;
   if (bundle->size == 0) {
     local_[size_class] = bundle->next;
-    if (Envelope* const next = bundle->next) {
+    if (Envelope* const next = bundle->next; next && size_class == slab_class) {
+      // Slabs come home by ones and twos: to look into the next bundle would be to wait for it.
+      base::prefetch_to_write(next);
+      base::prefetch_to_write(next + 1);
+    } else if (next) {
       const std::uint32_t listed = next->size;
       for (std::uint32_t i = listed - std::min(listed, fetched_ahead); i < listed; ++i)
         fetch_to_write(bundled(next)[i], size_class);
