@@ -127,10 +127,11 @@ TEST_CASE("a sender gets no lane while memory is short, wherever it ends, and ge
   int failed = 0;
   for (const char& sender : senders) {
     Lane* lane = nullptr;
-    for (int allocations = 0; !lane; ++allocations) {
+    for (int allocations = 0; !lane && allocations < 10; ++allocations) {
       lane = short_of_memory(allocations, [&] { return box.box->open_lane(&sender); });
       if (!lane) ++failed;
     }
+    REQUIRE(lane);
     for (const Lane* other : lanes) CHECK(lane != other);
     lanes.push_back(lane);
   }
@@ -212,11 +213,12 @@ TEST_CASE("a message without memory for its topic is lost as no_memory, wherever
   for (int i = 0; i < 20; ++i) {
     const wire::Name* topic = box.memory->intern("t" + std::to_string(i));
     bool queued = false;
-    for (int allocations = 0; !queued; ++allocations) {
+    for (int allocations = 0; !queued && allocations < 10; ++allocations) {
       wire::Envelope* envelope = box.make(topic);
       queued = short_of_memory(allocations, [&] { return box.offer(*lane, envelope); }) == Offered::queued;
       if (!queued) CHECK(box.dropped(DropReason::no_memory) == ++lost);
     }
+    REQUIRE(queued);
     CHECK(box.offer(*lane, box.make(topic)) == Offered::queued);  // takes the place of the one before
   }
   CHECK(lost >= 2 * 20);  // each topic: its place in the order, and the way to it
