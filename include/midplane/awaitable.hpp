@@ -18,9 +18,36 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// exactly once, on the executor.
 template <class R>
 class [[nodiscard("co_await it")]] Awaitable {
+  struct State {
+    std::mutex mutex;
+    std::coroutine_handle<> waiter;
+    std::optional<R> result;
+  };
+
  public:
   /// What `start` is given: called with the result, once.
-  using Done = Function<void(R)>;
+  class Done {
+   public:
+    /// Resumes the coroutine; nothing when it is gone.
+    void operator()(R result) const {
+      const auto state = state_.lock();
+      if (!state) return;
+      std::coroutine_handle<> resumed;
+      {
+        const std::lock_guard lock{state->mutex};
+        state->result.emplace(std::move(result));
+        resumed = std::exchange(state->waiter, nullptr);
+      }
+      if (resumed) resumed.resume();
+    }
+    /// Expires with the coroutine: what only one can have is then left to others.
+    [[nodiscard]] std::weak_ptr<const void> awaiter() const noexcept { return state_; }
+
+   private:
+    friend class Awaitable;
+    explicit Done(const std::shared_ptr<State>& state) noexcept : state_{state} {}
+    std::weak_ptr<State> state_;
+  };
   /// Made by the library; `start` runs when the coroutine suspends.
   explicit Awaitable(Function<void(Done)> start) : start_{std::move(start)} {}
   Awaitable(Awaitable&&) noexcept = default;
@@ -35,24 +62,11 @@ class [[nodiscard("co_await it")]] Awaitable {
   void await_suspend(std::coroutine_handle<> waiter) {
     state_ = std::make_shared<State>();
     state_->waiter = waiter;
-    start_([state = state_](R result) {
-      std::coroutine_handle<> resumed;
-      {
-        const std::lock_guard lock{state->mutex};
-        state->result.emplace(std::move(result));
-        resumed = std::exchange(state->waiter, nullptr);
-      }
-      if (resumed) resumed.resume();
-    });
+    start_(Done{state_});
   }
   R await_resume() { return std::move(*state_->result); }
 
  private:
-  struct State {
-    std::mutex mutex;
-    std::coroutine_handle<> waiter;
-    std::optional<R> result;
-  };
   Function<void(Done)> start_;
   std::shared_ptr<State> state_;
 };

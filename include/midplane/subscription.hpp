@@ -67,7 +67,9 @@ struct RawItem {
 };
 std::optional<RawItem> try_take(SubscriptionCore* core) noexcept;
 Result<RawItem> take(SubscriptionCore* core, Duration duration);
-void when_item(const std::shared_ptr<SubscriptionCore>& core, Function<void(Result<RawItem>)> fn);
+/// Takes nothing for an awaiter that has expired.
+void when_item(const std::shared_ptr<SubscriptionCore>& core, std::weak_ptr<const void> awaiter,
+               Function<void(Result<RawItem>)> fn);
 }  // namespace detail
 
 /// A live subscription; dropping it ends it. The destructor returns when its handler is not running and never will;
@@ -120,10 +122,10 @@ class Inbox {
     auto raw = detail::try_take(handle_.get());
     return raw ? std::optional<Item<T>>{typed(std::move(*raw))} : std::nullopt;
   }
-  /// The same for coroutines, without a limit of time.
+  /// The same for coroutines, without a limit of time. Any number may await; a destroyed one takes nothing.
   Awaitable<Result<Item<T>>> next() {
-    return Awaitable<Result<Item<T>>>{[core = handle_.shared()](Function<void(Result<Item<T>>)> done) {
-      detail::when_item(core, [done = std::move(done)](Result<detail::RawItem> raw) mutable {
+    return Awaitable<Result<Item<T>>>{[core = handle_.shared()](typename Awaitable<Result<Item<T>>>::Done done) {
+      detail::when_item(core, done.awaiter(), [done](Result<detail::RawItem> raw) {
         if (raw) done(typed(std::move(*raw)));
         else done(raw.error());
       });

@@ -198,14 +198,16 @@ Result<RawItem> take(SubscriptionCore* core, Duration duration) {
   return closed_handle();
 }
 
-void when_item(const std::shared_ptr<SubscriptionCore>& core, Function<void(Result<RawItem>)> fn) {
+void when_item(const std::shared_ptr<SubscriptionCore>& core, std::weak_ptr<const void> awaiter,
+               Function<void(Result<RawItem>)> fn) {
   if (!core || !core->pull || core->bus->is_inherited()) return fn(closed_handle());
-  core->pull->when_ready([core, fn = std::move(fn)]() mutable {
+  core->pull->when_ready(awaiter, [core, awaiter, fn = std::move(fn)]() mutable {
     BusCore& bus = *core->bus;
-    post(bus, "inbox", [core = std::move(core), fn = std::move(fn)]() mutable {
+    post(bus, "inbox", [core = std::move(core), awaiter = std::move(awaiter), fn = std::move(fn)]() mutable {
+      if (awaiter.expired()) return;
       if (auto item = try_take(core.get())) return fn(std::move(*item));
       if (core->pull->closing()) return fn(closed_handle());
-      when_item(core, std::move(fn));  // another taker was faster
+      when_item(core, std::move(awaiter), std::move(fn));  // another taker was faster
     });
   });
 }

@@ -78,7 +78,7 @@ class Mailbox {
     if (first_size_.load(std::memory_order_acquire) != 0) wake();
   }
   /// The executor that empties it; null: its user does.
-  [[nodiscard]] virtual std::shared_ptr<Executor> drainer() const noexcept { return nullptr; }
+  [[nodiscard]] virtual std::shared_ptr<Executor> drainer() const noexcept = 0;
   /// Sleeps until there may be room, at most `nap`; callers look again themselves.
   void wait_for_room(Duration nap) noexcept;
   /// Calls `fn` once half of the queue is free, on the thread that frees it; at once when it is. Never after closing.

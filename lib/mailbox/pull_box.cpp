@@ -35,30 +35,30 @@ void PullBox::wake() noexcept {
   if (closing()) return sweep();
   spot_.wake_all();
   if (nudge) nudge();
-  if (!has_ready_.load(std::memory_order_acquire)) return;
-  Function<void()> ready;
-  {
-    const std::lock_guard lock{ready_mutex_};
-    ready = std::move(ready_);
-    has_ready_.store(false, std::memory_order_release);
-  }
-  if (ready) ready();
+  if (has_ready_.load(std::memory_order_acquire)) tell_ready();
 }
 
-void PullBox::when_ready(Function<void()> ready) {
+void PullBox::when_ready(std::weak_ptr<const void> awaiter, Function<void()> ready) {
   {
     const std::lock_guard lock{ready_mutex_};
-    ready_ = std::move(ready);
-    has_ready_.store(true);
+    std::erase_if(ready_, [](const Waiting& one) { return one.awaiter.expired(); });
+    ready_.push_back({std::move(awaiter), std::move(ready)});
+    has_ready_.store(true, std::memory_order_release);
   }
-  if (!is_ready()) return;
-  Function<void()> now;
+  // A sender that wakes the spot before this is seen by the look below, one that does so after it sees `has_ready_`.
+  static_cast<void>(spot_.prepare());
+  spot_.cancel();
+  if (is_ready()) tell_ready();
+}
+
+void PullBox::tell_ready() noexcept {
+  std::vector<Waiting> told;
   {
     const std::lock_guard lock{ready_mutex_};
-    now = std::move(ready_);
-    has_ready_.store(false);
+    told.swap(ready_);
+    has_ready_.store(false, std::memory_order_release);
   }
-  if (now) now();
+  for (Waiting& one : told) one.ready();
 }
 
 void PullBox::close(DropReason reason) noexcept {
@@ -66,12 +66,7 @@ void PullBox::close(DropReason reason) noexcept {
   sweep();
   spot_.wake_all();
   if (nudge) nudge();
-  Function<void()> ready;
-  {
-    const std::lock_guard lock{ready_mutex_};
-    ready = std::move(ready_);
-  }
-  if (ready) ready();
+  tell_ready();
 }
 
 }  // namespace midplane::inline v0::mailbox

@@ -22,8 +22,9 @@ class PullBox final : public Mailbox {
   void close(DropReason reason) noexcept override;
   /// Where a taker parks; it is told when something waits and when the box closes.
   [[nodiscard]] base::Parking& spot() noexcept { return spot_; }
-  /// Calls `ready` once, when something waits or the box closes; at once when that is so already.
-  void when_ready(Function<void()> ready);
+  /// Calls `ready` once, when something waits or the box closes; at once when that is so already. Any number may wait;
+  /// all are told. What stands here for an awaiter that has expired goes when the next one comes.
+  void when_ready(std::weak_ptr<const void> awaiter, Function<void()> ready);
   [[nodiscard]] bool is_ready() noexcept;
   /// Told on every arrival: for a driven executor whose driver has to wake. Set before the first arrival.
   std::function<void()> nudge;
@@ -34,12 +35,17 @@ class PullBox final : public Mailbox {
  private:
   ~PullBox() override = default;
   void wake() noexcept override;
+  void tell_ready() noexcept;
 
+  struct Waiting {
+    std::weak_ptr<const void> awaiter;
+    Function<void()> ready;
+  };
   std::shared_ptr<Clock> clock_;
   bool (*verify_)(std::span<const std::byte>) noexcept;
   base::Parking spot_;
   std::mutex ready_mutex_;
-  Function<void()> ready_;
+  std::vector<Waiting> ready_;
   std::atomic<bool> has_ready_{false};
 };
 
