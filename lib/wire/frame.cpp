@@ -1,15 +1,11 @@
 #include "wire/frame.hpp"
 
-#include <xxhash.h>
-#ifdef MIDPLANE_XXHASH_DISPATCH
-#include <xxh_x86dispatch.h>  // turns the names of xxhash.h into those that choose by the processor
-#endif
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "base/defect.hpp"
+#include "wire/checksum.hpp"
 #include "wire_generated.h"
 
 namespace midplane::inline v0::wire {
@@ -44,11 +40,8 @@ constexpr std::size_t checksum_from = 8;
 /// A frame larger than its length field can say is never built.
 constexpr std::size_t frame_bytes_max = UINT32_MAX;
 
-/// Its first call chooses: here, where there is one thread.
-[[maybe_unused]] const std::uint64_t checksum_of_nothing = XXH3_64bits(nullptr, 0);
-
 std::uint32_t checksum(std::span<const std::byte> frame) noexcept {
-  return static_cast<std::uint32_t>(XXH3_64bits(frame.data() + checksum_from, frame.size() - checksum_from));
+  return static_cast<std::uint32_t>(xxh3(frame.subspan(checksum_from)));
 }
 
 template <class T>

@@ -25,7 +25,7 @@ void* allocate(std::size_t bytes) noexcept {
 }
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   void* memory = allocate(bytes);
   if (!memory) throw std::bad_alloc{};
   return memory;

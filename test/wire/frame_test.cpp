@@ -7,6 +7,7 @@
 
 #include <midplane/extend/random.hpp>
 
+#include "wire/checksum.hpp"
 #include "wire/frame_bodies.hpp"
 
 using namespace midplane;
@@ -85,6 +86,21 @@ TEST_CASE("a frame gives back every record, with payloads at multiples of 16") {
   REQUIRE(reader.next(record));
   CHECK((record.payload.data() - frame.data()) % 16 == 0);
   CHECK_FALSE(reader.next(record));
+}
+
+TEST_CASE("a checksum is the same whatever instructions the processor has, of any length and from any address") {
+  std::vector<std::byte> bytes(5000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 31 >> 3);
+  std::size_t differ = 0;
+  for (std::size_t size = 0; size + 3 <= bytes.size(); size += size < 600 ? 1 : 97) {
+    const std::span<const std::byte> part{bytes.data() + size % 3, size};
+    const std::uint64_t wanted = XXH3_64bits(part.data(), part.size());
+    differ += xxh3(part) == wanted ? 0 : 1;
+#ifdef MIDPLANE_HAS_XXH3_AVX2
+    if (__builtin_cpu_supports("avx2")) differ += xxh3_avx2(part.data(), part.size()) == wanted ? 0 : 1;
+#endif
+  }
+  CHECK(differ == 0);
 }
 
 TEST_CASE("an incarnation is printed as 32 hexadecimal digits") {
