@@ -141,6 +141,7 @@ void FarSide::messages_arrived(link::PeerId peer, const link::FarTopic& topic, s
   for (const wire::Envelope* message : messages) bytes += message->size;
   // Telling costs more than putting, so it is done once for a frame; a short queue is not kept waiting for its end.
   if (count > 1 && !incoming->outlet->may_tell_later(from.untold + count, from.untold_bytes + bytes)) {
+    const std::shared_ptr<Known> kept = known(peer);  // handlers may run in between
     if (from.untold != 0) {
       tell(from);
       return messages_arrived(peer, topic, messages, how);
