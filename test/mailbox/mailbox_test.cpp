@@ -103,6 +103,42 @@ TEST_CASE("a lane that its sender left is used by the next one") {
   box->unref();
 }
 
+TEST_CASE("several messages at once are all taken, in order, or none of them where not all have room") {
+  for (const std::uint32_t bytes : {8u, 400u}) {
+    Memory memory;
+    auto* box = new PullBox{"t", {.messages = 10, .bytes = 2400}, steady_clock(), &accept};
+    const char sender = 0;
+    Lane* lane = box->open_lane(&sender);
+    const std::uint64_t fit = std::min<std::uint64_t>(10, 2400 / bytes);
+    std::uint64_t next = 1;
+    for (int round = 0; round < 100; ++round) {
+      std::vector<wire::Envelope*> some;
+      for (std::uint64_t i = 0; i < fit; ++i) some.push_back(memory.make(next + i, bytes));
+      bool listed = false;
+      some.push_back(memory.make(next + fit, bytes));
+      CHECK_FALSE(box->offer_all(*lane, some, listed, Telling::now));
+      CHECK_FALSE(listed);
+      detail::release(some.back());
+      some.pop_back();
+      REQUIRE(box->offer_all(*lane, some, listed, Telling::now));
+      CHECK((listed || round != 0));  // a lane that its consumer has not looked at again is still listed
+      if (listed) box->list(*lane);
+      for (std::uint64_t i = 0; i < fit; ++i) {
+        Taken taken;
+        REQUIRE(box->try_take(taken));
+        CHECK(taken.envelope->sequence == next++);
+        detail::release(taken.envelope);
+      }
+    }
+    const SinkStats stats = box->stats("inbox");
+    CHECK(stats.offered == next - 1);
+    CHECK(stats.delivered == next - 1);
+    CHECK(stats.dropped.total() == 0);
+    box->close(DropReason::unsubscribed);
+    box->unref();
+  }
+}
+
 TEST_CASE("a sender that may come back finds its lane again while something of it waits there") {
   Memory memory;
   auto* box = new PullBox{"t", {}, steady_clock(), &accept};
