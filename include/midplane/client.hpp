@@ -145,6 +145,7 @@ class [[nodiscard("dropping it ends the stream")]] Stream {
   /// `timed_out` with fate not_started (the wait is over, not the stream) and `would_deadlock`.
   Result<std::optional<Message<R>>> next(Duration duration) { return typed(handle_.next(duration)); }
   /// The same for coroutines, without a limit of time but the request's own.
+  /// The Stream stays where it is until then.
   Awaitable<Result<std::optional<Message<R>>>> next() {
     return Awaitable<Result<std::optional<Message<R>>>>{
         [this](Function<void(Result<std::optional<Message<R>>>)> done) {
