@@ -201,7 +201,9 @@ Result<RawItem> take(SubscriptionCore* core, Duration duration) {
 void when_item(const std::shared_ptr<SubscriptionCore>& core, std::weak_ptr<const void> awaiter,
                Function<void(Result<RawItem>)> fn) {
   if (!core || !core->pull || core->bus->is_inherited()) return fn(closed_handle());
-  core->pull->when_ready(awaiter, [core, awaiter, fn = std::move(fn)]() mutable {
+  // The caller's may go with the coroutine, which another thread may resume before `when_ready` returns.
+  const std::shared_ptr<SubscriptionCore> kept = core;
+  kept->pull->when_ready(awaiter, [core = kept, awaiter, fn = std::move(fn)]() mutable {
     BusCore& bus = *core->bus;
     post(bus, "inbox", [core = std::move(core), awaiter = std::move(awaiter), fn = std::move(fn)]() mutable {
       if (awaiter.expired()) return;

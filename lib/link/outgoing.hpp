@@ -70,7 +70,8 @@ class Outgoing {
   }
   /// The short way of `data`, and of `flush` behind it: only after `joins_open`.
   Put join_open(const wire::Record& record, std::size_t record_bytes, FarTotals* totals) noexcept {
-    if (runs_.back().totals != totals) return data(record, totals);
+    // A peer may have granted what is in the open frame still.
+    if (runs_.empty() || runs_.back().totals != totals) return data(record, totals);
     if (!open_.add(record)) return Put::no_memory;
     window.sent(record_bytes, 1);
     ++runs_.back().records;

@@ -323,7 +323,7 @@ SinkStats Mailbox::stats(const char* kind) const {
   stats.delivered = delivered_.load(std::memory_order_acquire);
   dropped_.add_to(stats.dropped);
   // A lane's ends, and one lane after another, are read while others push and take: the sum may be of messages that never
-  // waited together, and then it changes when it is read again.
+  // waited together, and then it changes when it is read again. What stays above the bound is told as it is.
   stats.waiting = waiting();
   std::uint64_t last = stats.waiting;
   for (int looks = 0, same = 0; stats.waiting > queue_.messages && same < 3 && looks < 64; ++looks) {

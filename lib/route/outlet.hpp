@@ -132,7 +132,8 @@ class Outlet {
   /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.
   Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false,
                  std::unique_lock<std::mutex>* ordered = nullptr) noexcept;
-  /// The short way of `offer`, for a topic with one plain subscription that has room. False: nothing was done.
+  /// The short way of `offer`, for a topic with one plain subscription that has room, and only with Wakes that tell now.
+  /// False: nothing was done.
   bool offer_to_sole(wire::Envelope* envelope, Wakes& wakes) noexcept {
     if (!sole_ || !sole_->lane->reserve(envelope->size)) return false;
     sole_->lane->count_offered();

@@ -49,9 +49,9 @@ class Depot {
   /// Takes back what the same sender has acquired and nobody else has seen, or sees any more; the next one of its size
   /// gets it, still in the cache. `alone`: as for `acquire`.
   void put_back(Envelope* envelope, bool alone) noexcept;
-  /// A block for a Slab; null when too many are out. Any thread, and so is the other.
+  /// A block for a Slab; null when too many are out. Any thread.
   Envelope* acquire_slab() noexcept;
-  /// Nobody needs one of them any more.
+  /// Nobody needs one of them any more. Any thread.
   void slab_ended() noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;

@@ -208,6 +208,31 @@ TEST_CASE("grants of more than was sent grant nothing") {
   siege.exchange();
 }
 
+TEST_CASE("a grant of what has not left yet does no harm, and the link goes on") {
+  Siege siege;
+  siege.evil.come();
+  siege.evil.add_body(RecordType::subscribe, wire::encode(subscription(9, "t")));
+  siege.evil.send();
+  REQUIRE(siege.victim.sinks.size() == 2);
+  AnyMessage message = siege.victim.make("m");
+  wire::envelope_of(message)->extra = nullptr;  // nothing special: the short way
+  const auto offer = [&] { return siege.victim.sinks[1]->offer(*wire::envelope_of(message), {}); };
+  CHECK(offer() == wire::Offer::taken);
+  siege.run();
+  siege.victim.transport->room = 0;
+  CHECK(offer() == wire::Offer::taken);
+  CHECK(offer() == wire::Offer::taken);
+  // What was packed so far, and two of it are still here.
+  siege.evil.add({.type = RecordType::grant, .number = 3, .mark = 0});
+  siege.evil.send();
+  CHECK(offer() == wire::Offer::taken);
+  CHECK(offer() == wire::Offer::taken);
+  siege.victim.transport->make_room(1'000'000);
+  siege.run();
+  CHECK(siege.evil.records_in[static_cast<int>(RecordType::message)] == 5);
+  siege.exchange();
+}
+
 TEST_CASE("items of a stream beyond its credit end the request, once") {
   struct Reader final : Asker {
     std::uint32_t stream_items(std::uint64_t) const noexcept override { return 2; }
