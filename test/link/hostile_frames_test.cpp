@@ -230,6 +230,14 @@ TEST_CASE("a grant of what has not left yet does no harm, and the link goes on")
   siege.victim.transport->make_room(1'000'000);
   siege.run();
   CHECK(siege.evil.records_in[static_cast<int>(RecordType::message)] == 5);
+  siege.evil.add({.type = RecordType::grant, .number = 5, .mark = 0});
+  siege.evil.send();
+  for (const SinkStats& one : siege.victim.links->stats()) {
+    if (!one.peer.starts_with("evil") || one.name != "t") continue;
+    CHECK(one.offered == 5);
+    CHECK(one.delivered == 5);
+    CHECK(one.waiting == 0);
+  }
   siege.exchange();
 }
 
