@@ -43,7 +43,7 @@ struct BusOptions {
   std::pmr::memory_resource* memory = nullptr;  ///< for payloads; outlives every Message; null: new and delete
   Limits limits{};  ///< bounds of size and memory
   Duration heartbeat{std::chrono::seconds{1}};  ///< of its links, 10 ms to 60 s; a peer silent for three is lost
-  Wait wait = Wait::sleep;                   ///< how the bus's own pool waits
+  Wait wait = Wait::sleep;                   ///< how threads of its own do: those of its pool, and of its transports
   std::shared_ptr<LogSink> log{};            ///< null: silent; `stderr_log()` is one
   std::shared_ptr<EventSink> event{};  ///< null: nobody is told
   Function<void(std::size_t index)> thread_started{};  ///< the bus's own pool: first thing on each worker

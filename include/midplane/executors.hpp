@@ -10,10 +10,6 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
-/// How a thread of ours waits for work: `sleep` at once (no CPU when idle), or look again with `sched_yield` for at
-/// most 50 µs before it sleeps (shorter round trips where a core is free).
-enum class Wait : std::uint8_t { sleep, yield };
-
 /// How many worker threads, and how they wait.
 struct PoolOptions {
   std::size_t threads = 0;  ///< 0: max(2, cores)

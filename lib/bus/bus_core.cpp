@@ -56,6 +56,7 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   core->random = options.random ? options.random : system_random();
   core->limits = options.limits;
   core->heartbeat = options.heartbeat;
+  core->wait = options.wait;
   core->log_sink = std::move(options.log);
   core->event_sink = std::move(options.event);
   core->interceptors = std::move(options.interceptors);

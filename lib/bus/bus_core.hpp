@@ -93,6 +93,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::shared_ptr<Random> random;
   Limits limits;
   Duration heartbeat{};
+  Wait wait{};
   std::shared_ptr<LogSink> log_sink;
   std::shared_ptr<EventSink> event_sink;
   std::vector<std::shared_ptr<Interceptor>> interceptors;

@@ -41,6 +41,7 @@ Result<void> FarSide::attach(std::unique_ptr<Transport> transport) {
     options.incarnation = incarnation_;
     options.message_bytes_max = bus_.limits.message_bytes_max;
     options.heartbeat = bus_.heartbeat;
+    options.wait = bus_.wait;
     auto links = link::Links::make(options, *this, *bus_.clock, *bus_.random, *bus_.executor, *bus_.memory);
     if (!links) return Error{ErrorCode::no_memory, "no memory for links"};
     bus_.links = std::move(links);

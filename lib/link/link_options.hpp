@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include <midplane/extend/executor.hpp>
 #include <midplane/time.hpp>
 
 #include "wire/frame.hpp"
@@ -41,6 +42,7 @@ struct LinkOptions {
   Duration away_keep = std::chrono::seconds{60};          ///< for which numbers run on for a peer that is away
   Duration redial_min = std::chrono::milliseconds{50};
   Duration redial_max = std::chrono::seconds{5};
+  Wait wait = Wait::sleep;                                ///< of the transports' threads
   std::uint16_t version_min = wire::wire_version_min;
   std::uint16_t version_max = wire::wire_version;
 

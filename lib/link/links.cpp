@@ -63,8 +63,8 @@ Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
       port = ports_.back().get();
       port->transport = std::move(transport);
     }
-    if (auto started = port->transport->start({*port, clock_, random_, executor_, options_.frame_bytes_max()}); !started)
-      return take_back(started.error());
+    const TransportContext context{*port, clock_, random_, executor_, options_.frame_bytes_max(), options_.wait};
+    if (auto started = port->transport->start(context); !started) return take_back(started.error());
     for (const std::string& endpoint : port->transport->listen_endpoints()) {
       auto bound = port->transport->listen(endpoint);
       if (!bound) return take_back(bound.error());

@@ -11,6 +11,8 @@
 
 #include "zmq/descriptors.hpp"
 
+struct epoll_event;
+
 namespace midplane::inline v0::zmq {
 
 /// Called by the pump, by one thread at a time.
@@ -30,7 +32,8 @@ class Pump final : private Work {
   Pump& operator=(const Pump&) = delete;
   ~Pump() { stop(); }
 
-  Result<void> start(Executor& executor);
+  /// `wait`: of the thread.
+  Result<void> start(Executor& executor, Wait wait);
   /// Returns when no turn runs; idempotent. Not from within a turn.
   void stop() noexcept;
 
@@ -46,9 +49,11 @@ class Pump final : private Work {
   void run() noexcept override { once(0); }
   void loop() noexcept;
   void once(int timeout_milliseconds) noexcept;
+  int look(std::span<epoll_event> events, int timeout_milliseconds) noexcept;
 
   Pumped& pumped_;
   Executor* driver_ = nullptr;
+  Wait wait_ = Wait::sleep;
   Descriptor epoll_;
   Descriptor wake_;
   Descriptor alarm_;

@@ -55,7 +55,7 @@ Result<void> ZmqTransport::start(TransportContext context) try {
   keep_frame_memory();
   const PatientThreads started_here{!options_.preempt};
   if (auto opened = open_context(); !opened) return opened;
-  return pump_.start(context.executor);
+  return pump_.start(context.executor, context.wait);
 } catch (const std::bad_alloc&) {
   return no_memory();
 }

@@ -2,5 +2,5 @@
 #include "zmq/zmq_worlds.hpp"
 
 namespace midplane::test {
-MIDPLANE_TRANSPORT_LAW(TcpWorld, IpcWorld, DrivenWorld, WideWorld);
+MIDPLANE_TRANSPORT_LAW(TcpWorld, IpcWorld, DrivenWorld, WideWorld, YieldingWorld);
 }  // namespace midplane::test

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -34,6 +35,17 @@ std::set<int> new_threads(const std::set<int>& before) {
   std::set<int> all = threads();
   std::erase_if(all, [&](int thread) { return before.contains(thread); });
   return all;
+}
+
+/// Waits until the system has nothing to run for it.
+bool falls_asleep(int thread) {
+  const auto end = std::chrono::steady_clock::now() + event_limit;
+  while (std::chrono::steady_clock::now() < end) {
+    std::string line;
+    std::getline(std::ifstream{"/proc/self/task/" + std::to_string(thread) + "/stat"}, line);
+    if (line.find(") S ") != std::string::npos) return true;
+  }
+  return false;
 }
 
 /// Waits until the system has let go of a thread that was joined, which is a moment later.
@@ -115,6 +127,16 @@ TEST_CASE("after stop no thread, descriptor or socket file remains") {
   }
   CHECK(are_gone(started));
   CHECK(entries("/proc/self/fd") == descriptors);
+}
+
+TEST_CASE("a transport that yields sleeps too when nothing comes") {
+  const std::set<int> before = threads();
+  Pair<YieldingWorld> pair;
+  REQUIRE(pair.dialled.send(pair.out, "x"));
+  for (const int thread : new_threads(before)) {
+    CAPTURE(thread);
+    CHECK(falls_asleep(thread));
+  }
 }
 
 TEST_CASE("a driven executor means no thread of ours") {

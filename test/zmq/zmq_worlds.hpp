@@ -48,7 +48,7 @@ inline constexpr std::chrono::seconds event_limit{20};
 struct ThreadedWorld {
   std::unique_ptr<Transport> make() { return zmq::transport(options); }
   TransportContext context(Inbound& inbound) {
-    return {inbound, clock, *random, executor, test_frame_bytes_max};
+    return {inbound, clock, *random, executor, test_frame_bytes_max, wait};
   }
   bool until(Recorder& recorder, Function<bool()> done) { return recorder.wait(done, event_limit); }
 
@@ -56,6 +56,7 @@ struct ThreadedWorld {
   SystemClock clock;
   std::shared_ptr<Random> random = seeded_random(1);
   IdleExecutor executor;
+  Wait wait = Wait::sleep;
 };
 
 struct TcpWorld : ThreadedWorld {
@@ -81,6 +82,11 @@ struct DrivenWorld : TcpWorld {
     return true;
   }
   TestLoop loop;
+};
+
+/// The transports' threads look again before they sleep.
+struct YieldingWorld : TcpWorld {
+  YieldingWorld() { wait = Wait::yield; }
 };
 
 /// Larger windows: more frames inside ZeroMQ.

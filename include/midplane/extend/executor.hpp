@@ -15,6 +15,7 @@
 /// Work and Timer objects are owned by the caller and stay valid until run, fired, cancelled or no longer watched for.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include <midplane/extend/clock.hpp>
@@ -24,6 +25,10 @@
 
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
+
+/// How a thread of ours waits for work: `sleep` at once (no CPU when idle), or look again with `sched_yield` between
+/// looks, for about 50 µs before it sleeps (shorter round trips). Of a process's pool threads one at a time looks.
+enum class Wait : std::uint8_t { sleep, yield };
 
 /// Something to run soon. The executor links waiting works through `next`; nobody else touches it.
 class Work {

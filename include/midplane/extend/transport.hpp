@@ -76,6 +76,7 @@ struct TransportContext {
   Random& random;  ///< the bus's randomness
   Executor& executor;  ///< driven (manual): work arrives through it and the transport starts no thread
   std::size_t frame_bytes_max;  ///< no frame is larger
+  Wait wait = Wait::sleep;  ///< how a thread of its own is to wait
 };
 
 /// What a transport has refused so far, for `stats`.
