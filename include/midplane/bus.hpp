@@ -1,7 +1,6 @@
 #pragma once
 /// The bus: owns every room and makes every handle. One per service; several per process are fine.
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>

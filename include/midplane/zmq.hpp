@@ -6,7 +6,6 @@
 /// Each transport owns one ZeroMQ context (two threads of ZeroMQ) and, unless the executor is driven, one I/O thread.
 /// After `fork` the child's handles of the parent's buses are inert; a bus opened in the child works.
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>

@@ -51,6 +51,10 @@ namespace detail {
 template <class T>
 concept FlatTable = std::is_base_of_v<flatbuffers::Table, T> || requires { typename T::Builder; };
 
+/// Value is the object-API value of T, whose header may have none.
+template <class Value, class T>
+concept NativeTableOf = requires { typename T::NativeTableType; } && std::is_same_v<Value, typename T::NativeTableType>;
+
 /// Runs `build` on a builder that grows in the writer's memory.
 template <class T, class Writer, class Build>
 void build_in_place(Writer& writer, Build&& build) {
@@ -82,7 +86,7 @@ struct Codec<T> {
   }
   /// From an object-API value.
   template <std::derived_from<PayloadWriter> Writer, class Value>
-    requires std::is_same_v<std::remove_cvref_t<Value>, typename T::NativeTableType>
+    requires detail::NativeTableOf<std::remove_cvref_t<Value>, T>
   static void encode(Writer& writer, Value&& value) {
     if constexpr (HasPlainTable<T>) {
       std::uint8_t* const block = writer.allocate((PlainTable<T>::bytes + 15) / 16 * 16);
