@@ -358,12 +358,14 @@ bool Links::drain(Instant until) noexcept {
     // Then their next heartbeats tell.
   }
   for (const auto& peer : peers) peer->ask_for_grant();
-  while (!flushed()) {
+  for (int stuck = 0; !flushed();) {
     const Instant now = clock_.now();
     if (now >= until || executor_.runs_here()) return false;
     const Instant again = std::min(until, now + relook);
     if (!executor_.is_driven()) std::this_thread::sleep_for(again - now);
-    else if (executor_.drive(again) == 0 && clock_.now() == now) return flushed();
+    else if (executor_.drive(again) != 0 || clock_.now() != now) stuck = 0;
+    // A nudge ends one wait. Twice nothing at all is an executor that has stopped.
+    else if (++stuck == 2) return flushed();
   }
   return true;
 }

@@ -135,7 +135,6 @@ using OverTcp = At<Place::tcp>;
   }                                                     \
   static void body(midplane::test::Setting& s)
 #define EVERYWHERE(name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name, MIDPLANE_SETTINGS)
-#define NOT_KEPT(where, name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name * doctest::should_fail(), where)
 #define FAR(name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name, MIDPLANE_FAR_SETTINGS)
 
 }  // namespace midplane::test
