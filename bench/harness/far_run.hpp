@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/child.hpp"
@@ -78,13 +79,15 @@ inline void wait_all_sent() {
   }
 }
 
-/// The life of a child: `Outcome receive(messages)` for each order, until the parent ends. `receive` returns
-/// when it has all, or when `all_sent` and it has lost patience.
-template <class Receive>
-int serve_runs(Receive&& receive) {
+/// The life of a child: `prepare(messages)`, the echo, and `Outcome receive(messages)` for each order, until the
+/// parent ends. Messages may come as soon as `prepare` has returned. `receive` returns when it has all, or when
+/// `all_sent` and it has lost patience.
+template <class Prepare, class Receive>
+int serve_runs(Prepare&& prepare, Receive&& receive) {
   Order order;
   while (read(STDIN_FILENO, &order, sizeof order) == static_cast<ssize_t>(sizeof order)) {
     const double cpu_before = cpu_seconds();
+    prepare(order.messages);
     if (write(STDOUT_FILENO, &order, sizeof order) < 0) return 1;
     Outcome outcome = receive(order.messages);
     outcome.cpu_seconds = cpu_seconds() - cpu_before;
@@ -92,6 +95,12 @@ int serve_runs(Receive&& receive) {
     if (write(STDOUT_FILENO, &outcome, sizeof outcome) < 0) return 1;
   }
   return 0;
+}
+
+/// The same for who takes nothing before it is in `receive`.
+template <class Receive>
+int serve_runs(Receive&& receive) {
+  return serve_runs([](std::uint64_t) {}, std::forward<Receive>(receive));
 }
 
 /// As `sample`, with the CPU time of both processes. Losses are those of this run.

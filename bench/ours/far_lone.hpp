@@ -45,11 +45,11 @@ inline int receive_lone(const std::vector<std::string>& words) {
       [&delays](const Message<Tick>& message) { delays.arrived(message->sequence() - 1); },
       std::move(options)));
   must(subscription.wait_confirmed(std::chrono::seconds{30}));
-  return serve_runs([&delays](std::uint64_t messages) {
-    delays.restart(messages);
-    wait_all_sent();
-    return delays.outcome();
-  });
+  return serve_runs([&delays](std::uint64_t messages) { delays.restart(messages); },
+                    [&delays](std::uint64_t) {
+                      wait_all_sent();
+                      return delays.outcome();
+                    });
 }
 
 }  // namespace midplane::bench

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -111,15 +112,19 @@ class FarReceiver {
       must(subscription.wait_confirmed(std::chrono::seconds{30}));
   }
 
-  Outcome receive(std::uint64_t messages) {
+  void restart(std::uint64_t messages) {
     for (FarCount<Payload>& count : counts_) count.restart(messages);
     unfinished_ = counts_.size();
     // A run that was given up may have been completed since.
     while (finished_.try_acquire()) {
     }
+  }
+  Outcome receive() {
     const bool has_all = wait();
     Outcome outcome{.ended = has_all ? ended_ : last_seen_};
     for (const FarCount<Payload>& count : counts_) outcome.lost += count.lost();
+    // The ledger says where they went.
+    if (outcome.lost != 0) std::fprintf(stderr, "%s\n", bus_.stats().to_json().c_str());
     return outcome;
   }
 
@@ -166,7 +171,8 @@ template <class Payload>
 int receive_ours(const std::vector<std::string>& words) {
   FarReceiver<Payload> receiver{words[1], static_cast<unsigned>(std::stoul(words[2])),
                                 static_cast<unsigned>(std::stoul(words[3])), words[4]};
-  return serve_runs([&receiver](std::uint64_t messages) { return receiver.receive(messages); });
+  return serve_runs([&receiver](std::uint64_t messages) { receiver.restart(messages); },
+                    [&receiver](std::uint64_t) { return receiver.receive(); });
 }
 
 }  // namespace midplane::bench
