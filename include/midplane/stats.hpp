@@ -73,8 +73,8 @@ struct TopicStats {
 struct Stats {
   std::string bus;  ///< its name
   std::string incarnation;  ///< 32 hex digits, new for each Bus::open
-  std::vector<TopicStats> topics;  ///< published by this bus
-  std::vector<SinkStats> sinks;  ///< live and ended ones that had traffic
+  std::vector<TopicStats> topics;  ///< published by this bus, by name
+  std::vector<SinkStats> sinks;  ///< live and ended ones that had traffic, by peer, kind and name
   std::uint64_t requests_sent = 0;  ///< by clients of this bus
   std::uint64_t requests_pending = 0;  ///< without an outcome yet
   std::uint64_t requests_ok = 0;  ///< ended with a reply

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
@@ -223,11 +224,11 @@ Stats BusCore::stats() const {
 
 void merge(Stats& stats, const SinkStats& sink) {
   if (sink.name.starts_with(own_prefix)) return;
-  const auto same = std::find_if(stats.sinks.begin(), stats.sinks.end(), [&sink](const SinkStats& other) {
-    return other.name == sink.name && other.kind == sink.kind && other.peer == sink.peer;
-  });
-  if (same == stats.sinks.end()) {
-    stats.sinks.push_back(sink);
+  const auto key = [](const SinkStats& one) { return std::tie(one.peer, one.kind, one.name); };
+  const auto same = std::lower_bound(stats.sinks.begin(), stats.sinks.end(), sink,
+                                     [key](const SinkStats& a, const SinkStats& b) { return key(a) < key(b); });
+  if (same == stats.sinks.end() || key(*same) != key(sink)) {
+    stats.sinks.insert(same, sink);
     return;
   }
   same->offered += sink.offered;
@@ -239,10 +240,10 @@ void merge(Stats& stats, const SinkStats& sink) {
 }
 
 void merge(Stats& stats, const TopicStats& topic) {
-  const auto same = std::find_if(stats.topics.begin(), stats.topics.end(),
-                                 [&topic](const TopicStats& other) { return other.name == topic.name; });
-  if (same == stats.topics.end()) {
-    stats.topics.push_back(topic);
+  const auto same = std::lower_bound(stats.topics.begin(), stats.topics.end(), topic,
+                                     [](const TopicStats& a, const TopicStats& b) { return a.name < b.name; });
+  if (same == stats.topics.end() || same->name != topic.name) {
+    stats.topics.insert(same, topic);
     return;
   }
   same->published += topic.published;
