@@ -15,7 +15,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 /// What happens at the bound of a subscription's queue. `docs/reliability.md` shows each with its counter.
 enum class Overflow : std::uint8_t {
   drop_newest,  ///< the offered message does not enter; `publish` says so
-  drop_oldest,  ///< the oldest waiting message of the same Publisher leaves
+  drop_oldest,  ///< the oldest waiting message of the same Publisher leaves; when it has none there, of who has the most
   latest,       ///< one message per topic is kept, a newer one replaces it
   refuse,       ///< `publish` answers `full` and no subscription has taken the message
   block,        ///< after all others, `publish` waits up to `Queue::block_for`, then as drop_newest

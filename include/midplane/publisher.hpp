@@ -38,7 +38,7 @@ struct PublishOptions {
 struct Published {
   std::uint32_t sinks = 0;    ///< subscriptions it was offered to
   std::uint32_t queued = 0;   ///< of these: took it
-  std::uint32_t dropped = 0;  ///< of these: lost it, each counted under its reason
+  std::uint32_t dropped = 0;  ///< of these: lost it, each counted under its reason; not those that lost an older one for it
   bool would_deadlock = false;  ///< a `block` subscription could not be waited for on this thread: treated as drop_newest
 };
 

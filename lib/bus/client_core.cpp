@@ -105,9 +105,7 @@ void when_server(ClientCore& core, Function<void(Result<void>)> fn) {
   BusCore* bus = core.bus.get();
   route.condition.when([&route, bus] { return route.has_server() || bus->refuses(); },
                        [bus, fn = std::move(fn)]() mutable {
-                         post(*bus, "server", [bus, fn = std::move(fn)]() mutable {
-                           fn(bus->refuses() ? Result<void>{closed_handle()} : ok());
-                         });
+                         post(*bus, "server", [fn = std::move(fn)](BusCore* here) mutable { fn(is_ready_unless_closed(here)); });
                        });
 }
 

@@ -36,9 +36,14 @@ Report BusCore::drain(Duration duration) {
       });
     }
   }
+  if (links) links->withdraw();
   if (inside_handler()) return report(false, {});
   const Instant until = clock->now() + duration;
-  const bool idle = idle_.wait(*executor, *clock, duration, [this] { return all_idle(); }).has_value();
+  // First what peers had sent before they knew, then what handlers answer to it.
+  if (links) static_cast<void>(links->drain(until));
+  far_side->refuse_new();
+  const Duration left = std::max(Duration{0}, until - clock->now());
+  const bool idle = idle_.wait(*executor, *clock, left, [this] { return all_idle(); }).has_value();
   const bool flushed = !links || links->drain(until);
   if (idle && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
   return report(idle && flushed, {});

@@ -6,26 +6,33 @@ namespace midplane::inline v0::detail {
 
 class Errand final : public Work {
  public:
-  Errand(std::shared_ptr<BusCore> bus, const char* about, Function<void()> fn) noexcept
+  Errand(std::weak_ptr<BusCore> bus, const char* about, Function<void(BusCore*)> fn) noexcept
       : bus_{std::move(bus)}, about_{about}, fn_{std::move(fn)} {}
   void run() noexcept override {
-    {
-      const mailbox::HandlerFrame frame{bus_.get()};
-      guarded(*bus_, about_, fn_);
-    }
     const std::unique_ptr<Errand> self{this};
+    if (const auto bus = bus_.lock()) {
+      const mailbox::HandlerFrame frame{bus.get()};
+      guarded(*bus, about_, [&] { fn_(bus.get()); });
+      return;
+    }
+    try {
+      fn_(nullptr);
+    } catch (...) {
+      // There is no bus any more that could tell it.
+    }
   }
   /// The executor was stopped first: the caller is still owed its one answer, which is then `closed`.
   void dropped() noexcept override { run(); }
 
  private:
-  std::shared_ptr<BusCore> bus_;
+  // Not shared: the bus holds its executor, which may hold this for ever when nobody drives it any more.
+  std::weak_ptr<BusCore> bus_;
   const char* about_;
-  Function<void()> fn_;
+  Function<void(BusCore*)> fn_;
 };
 
-void post(BusCore& bus, const char* about, Function<void()> fn) {
-  bus.executor->submit(*new Errand{bus.shared_from_this(), about, std::move(fn)});
+void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn) {
+  bus.executor->submit(*new Errand{bus.weak_from_this(), about, std::move(fn)});
 }
 
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text) {

@@ -5,8 +5,14 @@
 
 namespace midplane::inline v0::detail {
 
-/// Runs `fn` on the bus's executor. `about` names it in reports.
-void post(BusCore& bus, const char* about, Function<void()> fn);
+/// Runs `fn` on the bus's executor, with the bus, or null when that has gone meanwhile. It keeps nothing of the bus alive,
+/// or they would keep each other. `about` names it in reports.
+void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn);
+
+/// What a wait for readiness answers when it is over.
+inline Result<void> is_ready_unless_closed(const BusCore* bus) {
+  return !bus || bus->refuses() ? Result<void>{closed_handle()} : ok();
+}
 
 /// Says of a wait that was over too soon what it waited for, and which peers are not up.
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text);

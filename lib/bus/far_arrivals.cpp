@@ -135,6 +135,8 @@ void FarSide::messages_arrived(link::PeerId peer, const link::FarTopic& topic, s
   auto* const incoming = static_cast<Incoming*>(topic.host);
   // Nobody can be offered them: that they are missing is all that can be told.
   if (!incoming || !open_way(*incoming, topic) || !incoming->outlet->refresh()) return lose();
+  if (refuses_.load(std::memory_order_relaxed)) [[unlikely]]
+    return incoming->outlet->turn_away(messages, how.groups, how.only, DropReason::closed);
   Known& from = *incoming->from;
   const auto count = static_cast<std::uint32_t>(messages.size());
   std::uint64_t bytes = 0;

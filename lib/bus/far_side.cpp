@@ -132,9 +132,7 @@ Result<void> FarSide::wait_ready(std::uint32_t id, Duration duration) {
 void FarSide::when_ready(std::uint32_t id, Function<void(Result<void>)> fn) {
   readiness.when([this, id] { return bus_.refuses() || !bus_.links || bus_.links->readiness(id).outstanding == 0; },
                  [this, fn = std::move(fn)]() mutable {
-                   post(bus_, "confirmed", [this, fn = std::move(fn)]() mutable {
-                     fn(bus_.refuses() ? Result<void>{closed_handle()} : ok());
-                   });
+                   post(bus_, "confirmed", [fn = std::move(fn)](BusCore* here) mutable { fn(is_ready_unless_closed(here)); });
                  });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// What this bus has to do with other ones: joins the links to routes and services. Answers the links' calls.
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,8 @@ class FarSide final : public link::Host {
   void unsubscribe(std::uint32_t id) noexcept;
   Result<void> offer(std::string_view service, const TypeInfo& question, const TypeInfo& answer);
   void withdraw(std::string_view service) noexcept;
+  /// From here on messages of peers are counted as closed instead of handled: the bus is drained.
+  void refuse_new() noexcept { refuses_.store(true, std::memory_order_relaxed); }
 
   /// Every peer that can be reached has answered the subscription.
   Result<void> wait_ready(std::uint32_t id, Duration duration);
@@ -136,6 +139,7 @@ class FarSide final : public link::Host {
 
   BusCore& bus_;
   const wire::Incarnation incarnation_;
+  std::atomic<bool> refuses_{false};
   std::mutex mutex_;
   std::map<link::PeerId, std::shared_ptr<Known>> peers_;
   std::map<std::string, Forgotten> forgotten_;  ///< by the name of its bus

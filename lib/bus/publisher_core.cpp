@@ -266,10 +266,7 @@ void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> 
   route::TopicRoute* route = core.route();
   route->matched.when([route, n, bus = core.bus.get()] { return bus->refuses() || route->subscriptions() >= n; },
                       [bus = core.bus, fn = std::move(fn)]() mutable {
-                        BusCore& here = *bus;
-                        post(here, "matched", [bus = std::move(bus), fn = std::move(fn)]() mutable {
-                          fn(bus->refuses() ? Result<void>{closed_handle()} : ok());
-                        });
+                        post(*bus, "matched", [fn = std::move(fn)](BusCore* here) mutable { fn(is_ready_unless_closed(here)); });
                       });
 }
 

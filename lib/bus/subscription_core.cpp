@@ -205,8 +205,10 @@ void when_item(const std::shared_ptr<SubscriptionCore>& core, std::weak_ptr<cons
   const std::shared_ptr<SubscriptionCore> kept = core;
   kept->pull->when_ready(awaiter, [core = kept, awaiter, fn = std::move(fn)]() mutable {
     BusCore& bus = *core->bus;
-    post(bus, "inbox", [core = std::move(core), awaiter = std::move(awaiter), fn = std::move(fn)]() mutable {
+    post(bus, "inbox", [weak = std::weak_ptr{core}, awaiter = std::move(awaiter), fn = std::move(fn)](BusCore*) mutable {
       if (awaiter.expired()) return;
+      const std::shared_ptr<SubscriptionCore> core = weak.lock();
+      if (!core) return fn(closed_handle());
       if (auto item = try_take(core.get())) return fn(std::move(*item));
       if (core->pull->closing()) return fn(closed_handle());
       when_item(core, std::move(awaiter), std::move(fn));  // another taker was faster

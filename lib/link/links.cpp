@@ -348,6 +348,23 @@ bool Links::flushed() const noexcept {
          std::all_of(ports_.begin(), ports_.end(), [](const auto& port) { return port->transport->flushed(); });
 }
 
+void Links::withdraw() noexcept try {
+  std::vector<std::shared_ptr<Peer>> peers;
+  std::vector<std::uint32_t> subscriptions;
+  std::vector<std::string> services;
+  {
+    const std::lock_guard lock{mutex_};
+    peers = connections_;
+    for (const auto& [id, subscription] : subscriptions_) subscriptions.push_back(id);
+    for (const auto& [service, offered] : services_) services.push_back(service);
+  }
+  for (const auto& peer : peers) peer->ask_for_grant();
+  for (const std::uint32_t id : subscriptions) remove_subscription(id);
+  for (const std::string& service : services) remove_service(service);
+} catch (const std::bad_alloc&) {
+  // Then they go on sending, and what they send is handled.
+}
+
 bool Links::drain(Instant until) noexcept {
   constexpr Duration relook = std::chrono::milliseconds{1};
   std::vector<std::shared_ptr<Peer>> peers;
@@ -392,7 +409,9 @@ void Links::stop() noexcept {
     const std::lock_guard lock{mutex_};
     if (stopped_) return;
     stopped_ = true;
-    tell_all({.type = wire::RecordType::refused, .payload = farewell});
+    for (const auto& peer : connections_) {
+      if (peer->phase == Phase::up) peer->farewell({.type = wire::RecordType::refused, .payload = farewell});
+    }
     if (armed_ && executor_.cancel(*this)) keep.swap(keep_);
   }
   // Nobody adds a port or a connection any more.

@@ -87,6 +87,9 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
 
   /// True when nothing waits here or in a transport.
   [[nodiscard]] bool flushed() const noexcept;
+  /// Takes back what peers were offered, subscriptions and services: they send nothing new. From here on `flushed` also
+  /// waits until they know, and what they had sent before is here then.
+  void withdraw() noexcept;
   /// Waits for that, driving a driven executor meanwhile. False at `until`, at once inside a work of the executor, and
   /// when a driven executor has nothing left to do.
   [[nodiscard]] bool drain(Instant until) noexcept;

@@ -119,7 +119,7 @@ Put Outgoing::large(Large one) noexcept {
 
 bool Outgoing::send_closed() noexcept {
   Closed& first = closed_.front();
-  const Sent sent = transport_.give(connection_, {first.frame.memory.get(), first.frame.size});
+  const Sent sent = transport_.give(connection_, {first.frame.memory.get(), first.frame.size, is_last_});
   if (sent == Sent::taken) {
     static_cast<void>(first.frame.memory.release());
     closed_bytes_ -= first.frame.size;
@@ -212,6 +212,12 @@ void Outgoing::flush() noexcept {
 void Outgoing::writable() noexcept {
   full_ = open_full_ = false;
   flush();
+}
+
+void Outgoing::farewell(const wire::Record& record) noexcept {
+  is_last_ = true;
+  full_ = open_full_ = false;
+  static_cast<void>(control(record));
 }
 
 void Outgoing::granted(std::uint64_t bytes, std::uint32_t records) noexcept {

@@ -91,6 +91,8 @@ class Outgoing {
   void cork() noexcept;
   void uncork() noexcept;
   void writable() noexcept;
+  /// The last record: leaves with all that is in front of it, as far as the transport can take that at all.
+  void farewell(const wire::Record& record) noexcept;
   void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
   /// Nothing waits here for the transport.
   [[nodiscard]] bool is_idle() const noexcept { return closed_.empty() && open_.records() == 0 && large_.empty(); }
@@ -148,6 +150,7 @@ class Outgoing {
   bool corked_ = false;
   bool full_ = false;       ///< the transport owes a `writable`
   bool open_full_ = false;  ///< the same for the open frame; full ones it may still take
+  bool is_last_ = false;
   bool gone_ = false;
   bool ended_ = false;
 };

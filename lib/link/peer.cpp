@@ -210,7 +210,13 @@ void Peer::heartbeat() noexcept {
 bool Peer::idle() noexcept {
   const std::lock_guard lock{remote->flag};
   // What the transport has written may still be lost there: ZeroMQ throws away what it has not read when the line ends.
-  return outgoing_.is_idle() && remote->waiting.empty() && (!open_ || outgoing_.window.unknown_records() == 0);
+  if (!outgoing_.is_idle() || !remote->waiting.empty()) return false;
+  return !open_ || (outgoing_.asks_grant ? outgoing_.window.unknown_bytes() : outgoing_.window.unknown_records()) == 0;
+}
+
+void Peer::farewell(const wire::Record& record) noexcept {
+  const std::lock_guard lock{remote->flag};
+  if (open_) outgoing_.farewell(record);
 }
 
 void Peer::ask_for_grant() noexcept {
@@ -218,7 +224,7 @@ void Peer::ask_for_grant() noexcept {
     const std::lock_guard lock{remote->flag};
     if (!open_) return;
     outgoing_.asks_grant = true;  // also in what still leaves while it is waited for
-    if (outgoing_.window.unknown_records() == 0) return;
+    if (outgoing_.window.unknown_bytes() == 0) return;
   }
   heartbeat();
 }

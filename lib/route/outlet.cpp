@@ -278,6 +278,21 @@ void Outlet::deliver(std::span<wire::Envelope* const> messages, std::span<const 
   for (wire::Envelope* const envelope : messages) deliver_one(envelope, groups, only, wakes);
 }
 
+void Outlet::turn_away(std::span<wire::Envelope* const> messages, std::span<const std::string> groups,
+                       SubscriptionId only, DropReason reason) noexcept {
+  for (wire::Envelope* const envelope : messages) {
+    for (const Mouth& mouth : mouths_) {
+      if (only == 0 || mouth.id == only) mouth.mailbox->count_lost_offer(reason);
+    }
+    for (const Group& group : groups_) {
+      const Mouth& member = group.members[group.turn % group.members.size()];
+      const bool is_named = std::find(groups.begin(), groups.end(), group.name) != groups.end();
+      if (only == 0 && is_named && !member.is_far()) member.mailbox->count_lost_offer(reason);
+    }
+    detail::release(envelope);
+  }
+}
+
 void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only,
                          Wakes& wakes) noexcept {
   Offering offering;

@@ -127,6 +127,9 @@ class Outlet {
   /// or to the subscription `only` alone. Takes over one reference of each.
   void deliver(std::span<wire::Envelope* const> messages, std::span<const std::string> groups, SubscriptionId only,
                Wakes& wakes) noexcept;
+  /// The same messages, which are not wanted any more: counted where they would have gone. Takes over one reference of each.
+  void turn_away(std::span<wire::Envelope* const> messages, std::span<const std::string> groups, SubscriptionId only,
+                 DropReason reason) noexcept;
   /// Offers the message to everybody. Takes over the caller's reference unless it answers `full`, which it does not
   /// when the caller has called `admit` itself. Blocks only for subscriptions that chose `block`.
   /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.

@@ -43,7 +43,7 @@ Sent Channel::send(const std::shared_ptr<Connection>& connection, std::span<cons
 
 Sent Channel::give(const std::shared_ptr<Connection>& connection, OutboundFrame frame) noexcept {
   if (!connection->is_open.load(std::memory_order_acquire)) return Sent::gone;
-  if (!connection->flight->enter(frame.size)) return hub_.want_writable(connection), Sent::full;
+  if (!connection->flight->enter(frame.size, frame.is_last)) return hub_.want_writable(connection), Sent::full;
   zmq_msg_t message;
   if (!make_message(message, connection->flight, frame)) {
     end(*connection, Error{ErrorCode::no_memory, "no memory for a frame on its way out"});

@@ -42,8 +42,9 @@ void give_up(zmq_msg_t& message) noexcept {
   frame_stays = false;
 }
 
-bool Flight::enter(std::size_t bytes) noexcept {
-  const std::size_t limit = bytes >= full_frame_bytes ? full_frames_factor * limit_ : limit_;
+bool Flight::enter(std::size_t bytes, bool is_last) noexcept {
+  const std::size_t full = full_frames_factor * limit_;
+  const std::size_t limit = is_last ? 2 * full : bytes >= full_frame_bytes ? full : limit_;
   std::size_t frames = frames_.load(std::memory_order_relaxed);
   do {
     if (frames >= limit) {

@@ -32,8 +32,8 @@ class Flight {
  public:
   Flight(std::size_t limit, FlightTotal& total) noexcept : limit_{limit}, total_{total} {}
 
-  /// Takes a place for one frame. False: no place.
-  [[nodiscard]] bool enter(std::size_t bytes) noexcept;
+  /// Takes a place for one frame. False: no place. The last frame has one beyond the limit: the pipe holds twice as many.
+  [[nodiscard]] bool enter(std::size_t bytes, bool is_last = false) noexcept;
   void leave() noexcept;
 
   /// Half the places are free again for what found none: time to say writable.

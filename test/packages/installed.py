@@ -50,6 +50,9 @@ class Installed:
         self.lib = self.prefix / options["libdir"]
         self.bin = self.prefix / options["bindir"]
         self.pkgconfig = {"PKG_CONFIG_PATH": str(self.lib / "pkgconfig")}
+        targets = json.loads(run("meson", "introspect", "--targets", build))
+        self.is_clang = any("clang" in word for target in targets for source in target["target_sources"]
+                            for word in source.get("compiler", []))
         self.at_run_time = {"LD_LIBRARY_PATH": str(self.lib)}
 
     def has_zmq(self):

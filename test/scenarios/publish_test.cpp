@@ -220,6 +220,42 @@ EVERYWHERE("P16 drain handles and flushes what was published, then close ends it
   CHECK(code(sub.wait_confirmed(1s)) == is(ErrorCode::closed));
 }
 
+FAR("a bus that closes in the middle of its own traffic takes leave all the same") {
+  for (int round = 0; round < 5; ++round) {
+    const std::size_t before = s.out_log().of("link.peer_lost").size();
+    Bus& guest = s.open("guest" + std::to_string(round), {&s.out()});
+    auto first = guest.subscribe(one, [](const Message<Bytes>&) {}).value();
+    auto second = guest.subscribe(two, [](const Message<Bytes>&) {}).value();
+    auto publisher = guest.publisher(three).value();
+    REQUIRE(first.wait_confirmed(30s));
+    for (int i = 0; i < 3; ++i) CHECK(publisher.publish(bytes("x")));
+    auto third = guest.subscribe(news, [](const Message<Bytes>&) {}).value();
+    CHECK(guest.close(5s).complete);
+    REQUIRE(s.wait_until([&] { return s.out_log().of("link.peer_lost").size() > before; }));
+    CHECK(s.out_log().of("link.peer_lost").back().starts_with("info "));
+  }
+}
+
+FAR("P16 a bus that drains takes nothing new from its peers, and is done when its handlers are") {
+  std::atomic<int> seen{0};
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.queue = ample}).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  for (int i = 0; i < 500; ++i) REQUIRE(publisher.publish(bytes("x"))->queued == 1);
+  const Report drained = s.in().drain(30s);
+  CHECK(drained.complete);
+  CHECK(drained.waiting == 0);
+  const int handled = seen;
+  CHECK(publisher.publish(bytes("late"))->sinks == 0);
+  // What waited in the publisher's bus may still come: it is counted, and nobody handles it.
+  CHECK(s.wait_until([&] {
+    const SinkStats sink = sub.stats();
+    return sink.offered == 500 && sink.delivered + sink.dropped[DropReason::closed] == 500;
+  }));
+  CHECK(seen == handled);
+  CHECK(drained.delivered == static_cast<std::uint64_t>(handled));
+}
+
 EVERYWHERE("close under traffic returns in time, and afterwards no handler runs") {
   std::atomic<int> seen{0};
   auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.queue = ample}).value();

@@ -60,6 +60,9 @@ class TestLoop final : public Executor {
     std::erase_if(watched_, [fd](const Watched& entry) { return entry.fd == fd; });
   }
   bool stop(Instant) noexcept override { return true; }
+  ~TestLoop() override {
+    for (Work* const work : works_) work->dropped();
+  }
 
   /// Runs one thing; waits at most 10 ms for it. False: there was nothing.
   bool turn() {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "testing/transport_law.hpp"
+#include "wire/frame_memory.hpp"
 #include "zmq/zmq_worlds.hpp"
 
 namespace midplane::test {
@@ -127,6 +128,16 @@ TEST_CASE("after stop no thread, descriptor or socket file remains") {
   }
   CHECK(are_gone(started));
   CHECK(entries("/proc/self/fd") == descriptors);
+}
+
+TEST_CASE("the last frame is taken although the connection is full") {
+  Pair<TcpWorld> pair;
+  std::size_t taken = 0;
+  while (pair.dialled.transport->send(pair.out, bytes_of("x")) == Sent::taken) REQUIRE(++taken < 10'000'000);
+  std::byte* const last = wire::allocate_frame(1);
+  CHECK(pair.dialled.transport->give(pair.out, {last, 1, true}) == Sent::taken);
+  pair.dialled.transport->stop();
+  CHECK(pair.bound.until([&] { return pair.bound.recorder.frames(pair.in) == taken + 1; }));
 }
 
 TEST_CASE("a transport that yields sleeps too when nothing comes") {

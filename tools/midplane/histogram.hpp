@@ -36,13 +36,13 @@ class Histogram {
   /// By powers of two, from the first that holds something to the last.
   [[nodiscard]] std::vector<Row> rows() const {
     std::vector<Row> rows;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
+    // Not beyond the largest value, which was signed: the last bounds have no power of two above them.
+    for (std::size_t i = 0; i <= index_of(max_); ++i) {
+      if (rows.empty() && counts_[i] == 0) continue;
       const std::uint64_t up_to = std::bit_ceil(bound_of(i));
-      if (rows.empty() ? counts_[i] == 0 : false) continue;
       if (rows.empty() || rows.back().up_to != up_to) rows.push_back({up_to, 0});
       rows.back().count += counts_[i];
     }
-    while (!rows.empty() && rows.back().count == 0) rows.pop_back();
     return rows;
   }
 

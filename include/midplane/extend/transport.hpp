@@ -47,6 +47,9 @@ struct InboundFrame {
 struct OutboundFrame {
   std::byte* memory;  ///< its first byte
   std::size_t size;  ///< its bytes
+  /// Nothing follows it, and the transport will be stopped before it could say `writable`: worth a place beyond its
+  /// limit, when there is one.
+  bool is_last = false;
 };
 /// Any thread; never blocks.
 void free_frame(std::byte* memory) noexcept;
