@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <string_view>
+#include <vector>
 
 #include "schema/schema.hpp"
 
@@ -62,13 +64,15 @@ class Check {
     return known ? schema_.enums()->Get(static_cast<std::uint32_t>(index)) : nullptr;
   }
 
-  const char* check_enum(const reflection::Enum& type) const noexcept {
+  const char* check_enum(const reflection::Enum& type) const {
     const BaseType base = type.underlying_type()->base_type();
     if (!is_scalar(base) || is_floating(base)) return "an enum's underlying type is no integer";
     if (type.is_union() != (base == reflection::UType)) return "a union's underlying type is not its own";
     const reflection::EnumVal* before = nullptr;
+    std::vector<std::string_view> names;
     for (const auto* value : *type.values()) {
-      if (!is_identifier(text_of(value->name()), false)) return "an enum value has no valid name";
+      names.push_back(text_of(value->name()));
+      if (!is_identifier(names.back(), false)) return "an enum value has no valid name";
       const bool rising = !before || (base == reflection::ULong
                                           ? static_cast<std::uint64_t>(before->value()) < static_cast<std::uint64_t>(value->value())
                                           : before->value() < value->value());
@@ -76,6 +80,8 @@ class Check {
       before = value;
       if (type.is_union() && !is_member(*value)) return "a union member is no table, struct or string";
     }
+    std::sort(names.begin(), names.end());
+    if (std::adjacent_find(names.begin(), names.end()) != names.end()) return "two values of an enum have one name";
     return nullptr;
   }
   bool is_member(const reflection::EnumVal& value) const noexcept {

@@ -199,10 +199,8 @@ TEST_CASE("grants of more than was sent grant nothing") {
   CHECK(siege.evil.is_connected());
   REQUIRE(siege.victim.sinks.size() == 2);
   // The evil one never grants: what is on its way to it has an end.
-  std::size_t taken = 0;
   const AnyMessage message = siege.victim.make(std::string(1000, 'x'));
-  for (int i = 0; i < 10'000; ++i)
-    taken += siege.victim.sinks[1]->offer(*wire::envelope_of(message), {}) == wire::Offer::taken ? 1 : 0;
+  for (int i = 0; i < 10'000; ++i) static_cast<void>(siege.victim.sinks[1]->offer(*wire::envelope_of(message), {}));
   siege.run();
   CHECK(siege.evil.records_in[static_cast<int>(RecordType::message)] <= 8);
   siege.exchange();

@@ -1,5 +1,6 @@
 #include "schema/schema.hpp"
 
+#include <cstring>
 #include <midplane/json.hpp>
 
 #include "json_checker.hpp"
@@ -76,6 +77,14 @@ TEST_CASE("a struct inside itself is refused") {
   auto* type = const_cast<reflection::Type*>(types->Get(1)->fields()->Get(0)->type());
   REQUIRE(type->index() == 0);
   REQUIRE(reinterpret_cast<flatbuffers::Table*>(type)->SetField<std::int32_t>(reflection::Type::VT_INDEX, 1, -1));
+  CHECK(refusal(bytes) == ErrorCode::invalid_schema);
+}
+
+TEST_CASE("an enum that gives one name to two values is refused") {
+  auto bytes = bfbs_of("namespace m; enum E : byte { once, then } table T { e:E; }");
+  const auto* name = reflection::GetSchema(bytes.data())->enums()->Get(0)->values()->Get(1)->name();
+  REQUIRE(name->str() == "then");
+  std::memcpy(const_cast<char*>(name->c_str()), "once", 4);
   CHECK(refusal(bytes) == ErrorCode::invalid_schema);
 }
 
