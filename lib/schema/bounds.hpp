@@ -63,7 +63,8 @@ class Bounds {
     const auto vtable = static_cast<std::int64_t>(at) - read<std::int32_t>(bytes_, at);
     if (vtable < 0 || !holds(static_cast<std::size_t>(vtable), 4, 2)) return std::nullopt;
     const TableAt found{at, static_cast<std::size_t>(vtable), read<std::uint16_t>(bytes_, static_cast<std::size_t>(vtable))};
-    if (found.vtable_bytes < 4 || !holds(found.vtable, found.vtable_bytes, 2)) return std::nullopt;
+    // Of an odd one FlatBuffers reads an entry of which only the first byte is inside; here it would be absent.
+    if (found.vtable_bytes < 4 || found.vtable_bytes % 2 != 0 || !holds(found.vtable, found.vtable_bytes, 2)) return std::nullopt;
     return found;
   }
   [[nodiscard]] std::optional<VectorAt> vector(std::size_t at, std::size_t element_size, std::size_t alignment) const noexcept {

@@ -80,6 +80,14 @@ TEST_CASE("a struct inside itself is refused") {
   CHECK(refusal(bytes) == ErrorCode::invalid_schema);
 }
 
+TEST_CASE("a vtable of odd size is refused, for its last field would be seen by one reader and not by the other") {
+  auto bytes = bfbs_of("namespace m; table T { a:int; b:string; }");
+  const auto* type = reflection::GetSchema(bytes.data())->objects()->Get(0)->fields()->Get(0)->type();
+  auto* vtable = const_cast<std::uint8_t*>(reinterpret_cast<const flatbuffers::Table*>(type)->GetVTable());
+  flatbuffers::WriteScalar<flatbuffers::voffset_t>(vtable, static_cast<flatbuffers::voffset_t>(reflection::Type::VT_BASE_TYPE + 1));
+  CHECK(refusal(bytes) == ErrorCode::invalid_schema);
+}
+
 TEST_CASE("an enum that gives one name to two values is refused") {
   auto bytes = bfbs_of("namespace m; enum E : byte { once, then } table T { e:E; }");
   const auto* name = reflection::GetSchema(bytes.data())->enums()->Get(0)->values()->Get(1)->name();
