@@ -149,6 +149,22 @@ TEST_CASE("P17 after close no thread and no descriptor of ours remains") {
   }
 }
 
+TEST_CASE("P17 an answer that waits on an executor which nobody drives keeps no bus alive, and is closed") {
+  std::shared_ptr<Clock> clock = testing::manual_clock();
+  const std::weak_ptr<Clock> alive = clock;  // the bus and its executor hold it
+  std::vector<int> answers;
+  {
+    auto loop = manual_executor(clock);
+    Bus bus = Bus::open({.executor = loop, .clock = clock}).value();
+    auto publisher = bus.publisher(news).value();
+    publisher.matched(0, [&](Result<void> matched) { answers.push_back(code(matched)); });
+    CHECK(answers.empty());
+  }
+  clock.reset();
+  CHECK(alive.expired());
+  CHECK(answers == std::vector<int>{is(ErrorCode::closed)});
+}
+
 TEST_CASE("~Subscription on another thread returns when the handler is not running and never will") {
   auto bus = Bus::open().value();
   auto publisher = bus.publisher(news).value();
