@@ -76,11 +76,16 @@ struct NameLiteral {
   std::string_view text;
 };
 
+/// `ReadingT`, the object API's value of the table `Reading`.
+template <class T>
+concept NativeTable = requires { typename T::TableType; };
+
 }  // namespace detail
 
 /// A name under which values of T are published.
 template <class T>
 class Topic {
+  static_assert(!detail::NativeTable<T>, "a topic's type is the table, not the object API's value: Topic<Reading>, not Topic<ReadingT>");
  public:
   /// A literal; a malformed one does not compile.
   constexpr explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
@@ -111,6 +116,8 @@ class Topic {
 /// One method: a question of type Q is answered with an R, or with a stream of R.
 template <class Q, class R>
 class Service {
+  static_assert(!detail::NativeTable<Q> && !detail::NativeTable<R>,
+                "a service's types are the tables, not the object API's values: Service<Ask, Quote>, not Service<AskT, QuoteT>");
  public:
   /// A literal; a malformed one does not compile.
   constexpr explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
@@ -142,6 +149,7 @@ class Service {
 /// the rest as schema_mismatch.
 template <class T>
 class Pattern {
+  static_assert(!detail::NativeTable<T>, "a pattern's type is the table, not the object API's value: Pattern<Reading>, not Pattern<ReadingT>");
  public:
   /// Errors: invalid_name.
   [[nodiscard]] static Result<Pattern> parse(std::string_view text, TopicDefaults defaults = {}) {

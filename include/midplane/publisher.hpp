@@ -132,7 +132,7 @@ Result<void> fill(Draft& draft, V&& value) {
     if (!Codec<T>::verify(bytes)) return malformed_bytes();
     draft.copy(bytes);
   } else {
-    static_assert(EncodableAs<V, T>, "no value, builder, message or bytes of the topic's payload type");
+    static_assert(EncodableAs<V, T>, "no value, builder, message or bytes of the topic's payload type (of a Result, what it holds: *result)");
     if constexpr (is_object_with_required_parts<T, Held>) {
       if (const std::string_view field = RequiredParts<T>::unset(value); !field.empty()) return unset_field(field);
     }

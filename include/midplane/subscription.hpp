@@ -24,7 +24,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 struct SubscriptionEvent {
   EventKind kind{};  ///< what happened
   std::string topic;  ///< empty: it concerns no single topic
-  std::string peer;  ///< whose
+  std::string peer;  ///< whose; empty: of this bus itself
   std::string detail;  ///< why
   std::uint64_t first = 0;  ///< gap: the first missing number; 0: how many are missing is not known
   std::uint64_t last = 0;   ///< gap: the last missing number

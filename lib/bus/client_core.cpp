@@ -180,8 +180,11 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
       if (auto ended = outcome(); !ended) return (error_ = ended.error(), ended.error());
       return std::optional<AnyMessage>{};
     }
-    if (calls.clock().now() >= until)
-      return Error{ErrorCode::timed_out, Fate::not_started, "no item came within the duration; the stream goes on"};
+    if (calls.clock().now() >= until) {
+      constexpr const char* text = "no item came within the duration; the stream goes on";
+      if (duration <= Duration{0}) return Error{ErrorCode::timed_out, Fate::not_started, text};  // who polls is told shortly
+      return too_late(*client_->bus, text);
+    }
     if (!exec::may_wait(calls.executor())) return exec::would_deadlock();
     calls.sleep(call, until);
   }

@@ -37,9 +37,17 @@ void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn) {
 
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text) {
   if (waited || waited.error().code() != ErrorCode::timed_out) return waited;
-  const std::string missing = bus.not_reached();
-  const Error late{ErrorCode::timed_out, text};
-  return missing.empty() ? late : late.with(missing);
+  return too_late(bus, text);
+}
+
+Error too_late(const BusCore& bus, const char* text) noexcept {
+  const Error late{ErrorCode::timed_out, Fate::not_started, text};
+  try {
+    const std::string missing = bus.not_reached();
+    return missing.empty() ? late : late.with(missing);
+  } catch (const std::bad_alloc&) {
+    return late;
+  }
 }
 
 }  // namespace midplane::inline v0::detail

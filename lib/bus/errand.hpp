@@ -17,6 +17,9 @@ inline Result<void> is_ready_unless_closed(const BusCore* bus) {
 /// Says of a wait that was over too soon what it waited for, and which peers are not up.
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text);
 
+/// timed_out, and which peers are not up.
+Error too_late(const BusCore& bus, const char* text) noexcept;
+
 /// Runs `fn` here; catches and reports what it throws.
 template <class F>
 void guarded(BusCore& bus, std::string_view about, F&& fn) noexcept {

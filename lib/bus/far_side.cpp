@@ -186,7 +186,7 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_or
   services.lost(peer.id);
   leave_servers(*entry);
   bus_.log(in_order ? LogLevel::info : LogLevel::warning, "link.peer_lost", "a link ended",
-           "it is dialled again if this side dialled it",
+           peer.dialled ? "it is dialled again" : "the peer has to dial again",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
   for (const auto& subscription : subscribers) {

@@ -71,6 +71,14 @@ void SubscriptionCore::tell(SubscriptionEvent event, const void* sender) noexcep
   box().poke();
 }
 
+void SubscriptionCore::tell_mismatch(std::string_view topic, const Error& why) {
+  bus->log(LogLevel::error, "topic.schema_mismatch", "a publisher of this bus publishes a type that this subscription does not take",
+           "compare the two schemas with midplane-gen --check",
+           {{"topic", topic}, {"subscription", box().name()}, {"why", why.message()}});
+  bus->event(EventKind::schema_mismatch, topic, why.message());
+  tell({EventKind::schema_mismatch, std::string{topic}, {}, why.message()}, nullptr);
+}
+
 bool SubscriptionCore::put(SubscriptionEvent event, const void* sender) noexcept {
   wire::Envelope* envelope = depot->acquire(0, true, false);
   SubscriptionEvent* body = envelope ? new (std::nothrow) SubscriptionEvent{std::move(event)} : nullptr;
@@ -132,7 +140,11 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
     }
   }
   core->enrol(subscription);
-  if (auto joined = core->topics->subscribe({subscription->id, what.pattern, options.group, what.type, &subscription->box()});
+  const auto mismatched = [weak = std::weak_ptr{subscription}](std::string_view topic, const Error& why) {
+    if (const auto still = weak.lock()) still->tell_mismatch(topic, why);
+  };
+  if (auto joined = core->topics->subscribe(
+          {subscription->id, what.pattern, options.group, what.type, &subscription->box(), mismatched});
       !joined)
     return joined.error();
   if (auto told = core->far_side->subscribe(subscription, what, queue, options.group); !told) return told.error();

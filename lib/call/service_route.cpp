@@ -1,6 +1,7 @@
 #include "call/service_route.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "schema/contract.hpp"
 
@@ -13,8 +14,10 @@ ServiceRoute::~ServiceRoute() {
 Result<void> ServiceRoute::state_types(const TypeInfo& question, const TypeInfo& answer) {
   const std::lock_guard lock{mutex_};
   if (question_) {
-    if (auto agreed = schema::agree(*question_, question); !agreed) return agreed;
-    return schema::agree(*answer_, answer);
+    auto agreed = schema::agree(*question_, question);
+    if (agreed) agreed = schema::agree(*answer_, answer);
+    if (agreed) return agreed;
+    return agreed.error().with(std::string{name_->text}.append(": ").append(agreed.error().detail()));
   }
   if (question.is_bytes() && answer.is_bytes()) return ok();
   question_ = &question;

@@ -12,6 +12,17 @@ std::shared_ptr<TopicRoute> Topics::find(std::string_view name) const {
   return found == routes_.end() ? nullptr : found->second;
 }
 
+bool Topics::Mismatches::judge(const TopicRoute& route, const Wanted& wanted) {
+  if (!route.type) return false;
+  const auto agreed = schema::agree(*route.type, *wanted.type);
+  if (!agreed && wanted.mismatched) all_.push_back({wanted.mismatched, route.name(), agreed.error()});
+  return !agreed;
+}
+
+void Topics::Mismatches::tell() const {
+  for (const One& one : all_) one.told(one.topic->text, one.why);
+}
+
 std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
   if (auto route = find(name)) return route;
   const std::unique_lock lock{mutex_};
@@ -20,7 +31,9 @@ std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
   if (!interned) return nullptr;
   auto route = std::make_shared<TopicRoute>(interned);
   for (const auto& [id, wanted] : near_) {
-    if (matches(wanted.pattern, name)) join(*route, wanted);
+    if (!matches(wanted.pattern, name)) continue;
+    const std::lock_guard ordered{route->ordered()};
+    route->add(Near{id, wanted.mailbox, wanted.group});  // of no type yet
   }
   for (auto& [id, far] : far_) {
     if (matches(far.wanted.pattern, name)) join_far(route, far);
@@ -29,28 +42,32 @@ std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
   return route;
 }
 
-bool Topics::types_agree(const TypeInfo* a, const TypeInfo& b) {
-  return !a || schema::agree(*a, b).has_value();
-}
-
 Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type) {
   if (type.is_bytes()) return ok();
-  const std::unique_lock lock{mutex_};
-  const std::lock_guard ordered{route.ordered()};
-  if (route.type) return schema::agree(*route.type, type);
-  route.type = &type;
-  // Patterns that joined before the type was known are judged now.
-  for (const auto& [id, wanted] : near_) {
-    if (!matches(wanted.pattern, route.name()->text) || types_agree(&type, *wanted.type)) continue;
-    route.remove(id);
-    route.add(Near{id, wanted.mailbox, wanted.group, true});
+  Mismatches mismatches;
+  {
+    const std::unique_lock lock{mutex_};
+    const std::lock_guard ordered{route.ordered()};
+    if (route.type) {
+      const auto agreed = schema::agree(*route.type, type);
+      if (agreed) return agreed;
+      return agreed.error().with(std::string{route.name()->text}.append(": ").append(agreed.error().detail()));
+    }
+    route.type = &type;
+    // Patterns that joined before the type was known are judged now.
+    for (const auto& [id, wanted] : near_) {
+      if (!matches(wanted.pattern, route.name()->text) || !mismatches.judge(route, wanted)) continue;
+      route.remove(id);
+      route.add(Near{id, wanted.mailbox, wanted.group, true});
+    }
   }
+  mismatches.tell();
   return ok();
 }
 
-void Topics::join(TopicRoute& route, const Wanted& wanted) {
+void Topics::join(TopicRoute& route, const Wanted& wanted, Mismatches& mismatches) {
   const std::lock_guard ordered{route.ordered()};
-  route.add(Near{wanted.id, wanted.mailbox, wanted.group, !types_agree(route.type, *wanted.type)});
+  route.add(Near{wanted.id, wanted.mailbox, wanted.group, mismatches.judge(route, wanted)});
 }
 
 void Topics::join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far) {
@@ -71,18 +88,20 @@ Result<void> Topics::subscribe(Wanted wanted) {
     if (auto agreed = state_type(*route, *wanted.type); !agreed) return agreed;
   }
   mailbox::Mailbox& mailbox = *wanted.mailbox;
+  Mismatches mismatches;
   {
     const std::unique_lock lock{mutex_};
     if (exact) {
-      join(*routes_.find(wanted.pattern)->second, wanted);
+      join(*routes_.find(wanted.pattern)->second, wanted, mismatches);
     } else {
       for (const auto& [name, route] : routes_) {
-        if (matches(wanted.pattern, name)) join(*route, wanted);
+        if (matches(wanted.pattern, name)) join(*route, wanted, mismatches);
       }
     }
     mailbox.ref();
     near_.emplace(wanted.id, std::move(wanted));
   }
+  mismatches.tell();
   mailbox.poke();  // no lock held: an inline handler takes the retained values right here
   return ok();
 }

@@ -25,6 +25,8 @@ struct Wanted {
   std::string group;
   const TypeInfo* type = nullptr;
   mailbox::Mailbox* mailbox = nullptr;
+  /// Told of every topic here whose type it does not take; no lock is held.
+  std::function<void(std::string_view topic, const Error& why)> mismatched;
 };
 
 /// A peer's subscription: makes the sink for each topic that it covers. Several of one peer share a sink.
@@ -63,8 +65,22 @@ class Topics {
     FarWanted wanted;
     std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::TopicSink>>> joined;
   };
-  static bool types_agree(const TypeInfo* a, const TypeInfo& b);
-  void join(TopicRoute& route, const Wanted& wanted);
+  /// Pairs that do not agree, found under a lock and told without it.
+  class Mismatches {
+   public:
+    /// True when they do not agree.
+    bool judge(const TopicRoute& route, const Wanted& wanted);
+    void tell() const;
+
+   private:
+    struct One {
+      std::function<void(std::string_view, const Error&)> told;
+      const wire::Name* topic;
+      Error why;
+    };
+    std::vector<One> all_;
+  };
+  static void join(TopicRoute& route, const Wanted& wanted, Mismatches& mismatches);
   static void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);
 
   wire::PayloadMemory& memory_;

@@ -15,7 +15,7 @@ Dialled::Dialled(Hub& hub, Socket socket, std::string endpoint, Duration timeout
 Result<void> Dialled::connect(const std::string& address) noexcept {
   const std::lock_guard lock{mutex_};
   if (zmq_connect(socket_.raw(), address.c_str()) == 0) return ok();
-  return system_error("ZeroMQ can not dial this endpoint", zmq_errno());
+  return system_error("ZeroMQ can not dial this endpoint", zmq_errno(), address);
 }
 
 bool Dialled::turn() {

@@ -28,10 +28,10 @@ Result<IpcClaim> IpcClaim::take(const std::string& path) {
     Descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock)
       return system_error("the lock beside the Unix socket can not be made; does its directory exist and belong to you?",
-                          errno);
+                          errno, lock_path);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
-      if (errno != EWOULDBLOCK) return system_error("the lock beside the Unix socket can not be taken", errno);
+      if (errno != EWOULDBLOCK) return system_error("the lock beside the Unix socket can not be taken", errno, lock_path);
       return Error{ErrorCode::transport_failed, "somebody listens at this path already"}.with(path);
     }
     if (is_still_there(lock, lock_path)) return IpcClaim{path, lock_path, std::move(lock)};

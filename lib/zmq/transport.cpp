@@ -106,8 +106,7 @@ Result<std::string> ZmqTransport::try_listen(std::string_view text) {
     claim = std::move(*taken);
   }
   if (zmq_bind(socket->raw(), endpoint->address().c_str()) != 0)
-    return system_error("this endpoint can not be listened at", zmq_errno()).with(
-        endpoint->address() + ": " + zmq_strerror(zmq_errno()));
+    return system_error("this endpoint can not be listened at", zmq_errno(), endpoint->address());
   std::string address = socket->last_endpoint();
   auto channel = std::make_shared<Bound>(hub_, std::move(*socket), address, std::move(claim));
   if (auto added = hub_.add(channel); !added) return added.error();

@@ -214,10 +214,13 @@ def schema(at, folder):
     check(got.code == 0 and json.loads(got.out)["total"] > 0, "schema decodes a payload that lies in a file", got)
     got = run("schema", "decode", "host.db1.memory", "-", "--json", "--peer", at, stdin="no payload")
     check(got.code == 1 and "malformed" in got.err, "schema says of bytes that they are no value of the type", got)
-    got = run("schema", "check", "host.db1.memory", "memory.bfbs", "--type", "hostwatch.MemorySample", "--peer", at, cwd=folder)
-    check(got.code == 0 and "the same type" in got.out, "schema checks a file against the live type", got)
-    refused("schema check of a file without a root type says that --type is needed, and its tables", 2,
-            ("schema", "check", "host.db1.memory", "memory.bfbs", "--peer", at), "--type NAME", "hostwatch.MemorySample", cwd=folder)
+    for pair in (("host.db1.memory", "memory.bfbs"), ("memory.bfbs", "host.db1.memory")):
+        got = run("schema", "check", *pair, "--peer", at, cwd=folder)
+        check(got.code == 0 and "the same type hostwatch.MemorySample" in got.out, f"schema checks {pair[0]} against {pair[1]}: of the file the table of that name", got)
+    got = run("schema", "check", "host.db1.memory", "memory.bfbs", "--type", "hostwatch.CpuSample", "--peer", at, cwd=folder)
+    check(got.code == 1 and "hostwatch.CpuSample there" in got.err, "schema check takes the table that --type names", got)
+    refused("schema of a file without a root type says that --type is needed, and its tables", 2,
+            ("schema", "show", "memory.bfbs"), "--type NAME", "hostwatch.MemorySample", cwd=folder)
     got = run("schema", "check", "host.db1.memory", "host.db1.cpu", "--json", "--peer", at)
     check(got.code == 1 and got.objects[0]["agree"] is False and "hostwatch.CpuSample" in got.objects[0]["why"], "schema says why two types do not agree", got)
     refused("schema of an unknown name says what there is", 4, ("schema", "show", "nope", "--peer", at), "nope", "host.db1.cpu")
@@ -284,7 +287,7 @@ def places(at):
     refused("without an address the program says how to name one", 2, ("ls",), "--peer", "MIDPLANE_PEERS")
     for address in ("127.0.0.1:7400", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "udp://127.0.0.1:1", "tcp://*:1", "ipc://", "x"):
         refused(f"{address} is no address", 2, ("ls", "--peer", address), "invalid_endpoint")
-    refused("an address off this machine needs --insecure", 2, ("ls", "--peer", "tcp://192.0.2.1:7400"), "insecure")
+    refused("an address off this machine needs --insecure", 2, ("ls", "--peer", "tcp://192.0.2.1:7400"), "--insecure", "tcp://192.0.2.1:7400 is off this machine")
     refused("an address where nobody listens ends with 3", 3, ("ls", "--timeout", "300ms", "--peer", free_address()), "not reached", "nobody answers there", "doctor")
     with stranger() as address:
         refused("an address where something else listens ends with 3", 3, ("ls", "--timeout", "600ms", "--peer", address), "not reached", "something else than Midplane")

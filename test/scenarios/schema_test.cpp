@@ -114,6 +114,44 @@ FAR("types that disagree: both sides learn the field, no handler sees a message,
   CHECK(s.out_events().count("peer_lost") == 0);
 }
 
+NEAR("types that disagree in one bus: log, event and subscription name topic and field, whoever came first") {
+  const auto wide = Pattern<fleet::Reading>::parse("fleet.*").value();
+  const auto listen = [&](Seen& told) {
+    return s.in().subscribe(wide, [](const Message<fleet::Reading>&) {}, {.on_event = [&](const SubscriptionEvent& event) {
+                              told.add(std::string{name_of(event.kind)} + ' ' + event.topic + event.peer + ' ' + event.detail);
+                            }}).value();
+  };
+  Seen before, after;
+  auto earlier = listen(before);
+  auto odd = s.out().publisher(odd_readings).value();
+  auto later = listen(after);
+  CHECK(odd.publish(value_of<evolved::OddT>("odd"))->dropped == 2);
+  CHECK(s.wait_until([&] { return before.count() == 1 && after.count() == 1; }));
+  for (const Seen* told : {&before, &after}) {
+    CHECK(told->all()[0].starts_with("schema_mismatch fleet.readings "));
+    CHECK(told->all()[0].find("fleet.Reading.load") != std::string::npos);
+  }
+  CHECK(s.in_events().count("schema_mismatch fleet.readings") == 2);
+  const auto logged = s.in_log().of("topic.schema_mismatch");
+  REQUIRE(logged.size() == 2);
+  for (const std::string& line : logged) {
+    CHECK(line.find("topic=fleet.readings") != std::string::npos);
+    CHECK(line.find("subscription=fleet.*") != std::string::npos);
+    CHECK(line.find("here string, there double") != std::string::npos);
+  }
+}
+
+NEAR("a second type for a name is refused, and the error names it") {
+  auto first = s.out().publisher(readings).value();
+  const auto second = s.out().publisher(odd_readings);
+  REQUIRE(code(second) == is(ErrorCode::schema_mismatch));
+  CHECK(second.error().detail().starts_with("fleet.readings: fleet.Reading.load"));
+  auto client = s.in().client(Service<fleet::Reading, Bytes>{"fleet.ask"}).value();
+  const auto other = s.in().client(Service<Odd, Bytes>{"fleet.ask"});
+  REQUIRE(code(other) == is(ErrorCode::schema_mismatch));
+  CHECK(other.error().detail().starts_with("fleet.ask: fleet.Reading.load"));
+}
+
 FAR("a client and a server of types that disagree: the request ends schema_mismatch and names the field") {
   std::atomic<int> entered{0};
   auto server = s.out().serve(Service<Odd, Bytes>{"fleet.ask"}, [&](Request<Odd>, Responder<Bytes> a) {

@@ -135,6 +135,7 @@ using OverTcp = At<Place::tcp>;
   }                                                     \
   static void body(midplane::test::Setting& s)
 #define EVERYWHERE(name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name, MIDPLANE_SETTINGS)
+#define NEAR(name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name, InProcess, InProcessOnPool)
 #define FAR(name) MIDPLANE_SCENARIO(DOCTEST_ANONYMOUS(scenario_), name, MIDPLANE_FAR_SETTINGS)
 
 }  // namespace midplane::test

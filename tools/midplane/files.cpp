@@ -57,8 +57,11 @@ void write_file(const std::string& path, std::span<const std::byte> bytes) {
   if (!out.flush()) failed("can not write", path);
 }
 
-TypeSchema read_schema(const std::string& path, std::string_view type) {
+TypeSchema read_schema(const std::string& path, std::string_view type, std::string_view rather) {
   const auto bytes = read_file(path);
+  if (type.empty() && !rather.empty()) {
+    if (auto same = schema_from(bytes, rather)) return std::move(*same);
+  }
   auto schema = schema_from(bytes, type);
   if (!schema) stop(Exit::usage, shown(path) + ": " + schema.error().message() + tables_of(bytes));
   return std::move(*schema);

@@ -90,8 +90,11 @@ class Pub {
     if (!matched) {
       Catalogue catalogue{*session_};
       catalogue.refresh();
-      stop(Exit::nothing, "nobody subscribes " + options_.topic + " (" + matched.error().message() +
-                              "); nothing was published; subscribed there: " + catalogue.subscriptions_text());
+      const std::string_view missing = matched.error().detail();
+      stop(Exit::nothing, "nobody subscribes " + options_.topic + " after " + text_of(session_->timeout()) +
+                              (missing.empty() ? "" : " (" + std::string{missing} + ")") +
+                              "; nothing was published; subscribed there: " + catalogue.subscriptions_text() +
+                              "; a bus is only reached at an address where it listens");
     }
     signals_.on_first([this] { bell_.failed({}, Error{ErrorCode::cancelled, "Ctrl-C"}); });
     if (options_.json == "-") {

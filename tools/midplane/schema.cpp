@@ -33,8 +33,11 @@ class Sources {
   explicit Sources(const Options& options) : options_{options} {}
 
   /// Of a topic or a type: one; of a service: what it is asked with and what it answers.
-  Types find(const std::string& name) {
-    if (is_file(name)) return {std::make_shared<TypeSchema>(read_schema(name, options_.type))};
+  Types find(const std::string& name) { return find(name, {}); }
+  /// The one to compare with these: of a file its table of that name, when it has one.
+  Types find(const std::string& name, const Types& others) {
+    const std::string_view rather = others.size() == 1 ? std::string_view{others.front()->type} : std::string_view{};
+    if (is_file(name)) return {std::make_shared<TypeSchema>(read_schema(name, options_.type, rather))};
     ask();
     if (const auto topic = catalogue_->topic(name)) {
       if (topic->type.fingerprint == 0) stop(Exit::nothing, name + " has raw bytes and no schema");
@@ -209,7 +212,10 @@ Exit show(const Options& options) {
 
 Exit check(const Options& options) {
   Sources sources{options};
-  const Types here = sources.find(options.name), there = sources.find(options.other);
+  const bool file_last = is_file(options.other);
+  const Types first = sources.find(file_last ? options.name : options.other);
+  const Types second = sources.find(file_last ? options.other : options.name, first);
+  const Types &here = file_last ? first : second, &there = file_last ? second : first;
   if (here.size() != 1 || there.size() != 1) stop(Exit::usage, "a service has two types; name them one by one");
   const auto agreed = agree(here.front()->info(), there.front()->info());
   const bool same = here.front()->fingerprint == there.front()->fingerprint;
@@ -223,7 +229,7 @@ Exit check(const Options& options) {
   }
   if (!agreed && agreed.error().code() != ErrorCode::schema_mismatch) stop(Exit::trouble, agreed.error().message());
   const bool may_name = options.type.empty() && here.front()->type != there.front()->type && (is_file(options.name) || is_file(options.other));
-  if (!agreed) note(agreed.error().message() + (may_name ? "; of a file its root type is compared, --type NAME names another of its tables" : ""));
+  if (!agreed) note(agreed.error().message() + (may_name ? "; the file has no table of that name, so its root type was compared; --type NAME names another of its tables" : ""));
   return agreed ? Exit::done : Exit::answer;
 }
 
@@ -257,7 +263,7 @@ void add_schema(CLI::App& app, Chosen& chosen) {
   const auto add = [&](const char* name, const char* text, Exit (*what)(const Options&)) {
     auto* command = schema->add_subcommand(name, text);
     command->add_option("NAME", options->name, "a topic, service or type, or a .bfbs file")->required();
-    command->add_option("--type", options->type, "which table of a .bfbs file; otherwise its root type");
+    command->add_option("--type", options->type, "which table of a .bfbs file; otherwise the one it is compared with, or its root type");
     add_where(*command, options->where);
     command->callback([&chosen, options, what] { chosen.run = [options, what](Signals&) { return what(*options); }; });
     return command;

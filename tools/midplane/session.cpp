@@ -82,7 +82,9 @@ std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
       zmq::transport({.listen = where.listen, .peers = where.peers, .insecure = where.insecure, .dial_timeout = dial}), hearsay));
   if (!attached) {
     const ErrorCode code = attached.error().code();
-    if (code == ErrorCode::denied) stop(Exit::usage, attached.error().message() + "; --insecure allows it here");
+    if (code == ErrorCode::denied)
+      stop(Exit::usage, "denied: " + std::string{attached.error().detail()} +
+                            " is off this machine and everything would be sent in the clear; --insecure allows it");
     stop(code == ErrorCode::invalid_endpoint ? Exit::usage : Exit::trouble, attached.error().message());
   }
   if (session->listens_) note("listening at " + joined(session->bus_.listening()));
