@@ -189,7 +189,9 @@ class Bus {
   /// Calls `fn` each period from now on, beats that were missed are skipped; a period below 1 us counts as 1 us.
   [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
 
-  /// Refuses new work, also that of peers, handles what waits and what is on its way here, flushes links. Inside a handler it only starts: `drained` is an event.
+  /// Refuses new work, also that of peers, handles what waits and what peers had put on the line, flushes links; what
+  /// still waited in a peer's queue, or was only partly here, is counted as closed. Inside a handler it only starts:
+  /// `drained` is an event. Descriptions are given until it is closed.
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
   /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a
   /// handler it only starts: `closed` is an event.

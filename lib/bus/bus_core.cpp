@@ -195,6 +195,7 @@ std::string BusCore::not_reached() const {
 void BusCore::peers_changed() noexcept {
   services->for_each([this](call::ServiceRoute& route) { route.condition.changed(*executor); });
   far_side->readiness.changed(*executor);
+  if (phase.load() == Phase::draining) look_if_drained();
 }
 
 Stats BusCore::stats() const {

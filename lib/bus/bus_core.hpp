@@ -82,6 +82,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   [[nodiscard]] std::string not_reached() const;
 
   Report drain(Duration duration);
+  /// Of a drain: something has come to rest, perhaps the last.
+  void look_if_drained() noexcept;
   Report close(Duration duration);
   Stats stats() const;
 
@@ -115,7 +117,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::string finish_close(Instant until) noexcept;
   /// Never waits for a handler of theirs.
   void end_own() noexcept;
-  void look_if_drained() noexcept;
+  /// Who waits for a match, a server or a confirmation hears that it is over.
+  void tell_waiters() noexcept;
   [[nodiscard]] bool all_idle() const;
   Report report(bool complete, std::string stuck) const;
 
@@ -123,6 +126,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<std::uint32_t> ids_{0};
   std::atomic<std::uint64_t> handler_exceptions_{0};
   std::atomic<std::uint64_t> replies_unsendable_{0};
+  std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
   std::atomic<bool> finished_{false};
   exec::Condition idle_;

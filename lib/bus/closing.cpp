@@ -1,5 +1,6 @@
 #include "base/clock.hpp"
 #include "bus/bus_core.hpp"
+#include "bus/description.hpp"
 #include "bus/far_side.hpp"
 #include "mailbox/frame.hpp"
 
@@ -20,6 +21,8 @@ bool BusCore::all_idle() const {
 
 void BusCore::look_if_drained() noexcept {
   idle_.changed(*executor);
+  if (!withdrawn_.load() || (links && !links->flushed())) return;
+  far_side->refuse_new();  // what peers had sent before they knew is here
   if (all_idle() && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
 }
 
@@ -36,8 +39,13 @@ Report BusCore::drain(Duration duration) {
       });
     }
   }
-  if (links) links->withdraw();
-  if (inside_handler()) return report(false, {});
+  if (links) links->withdraw(own_prefix);
+  tell_waiters();
+  withdrawn_.store(true);
+  if (inside_handler() || !exec::may_wait(*executor)) {
+    look_if_drained();
+    return report(false, {});
+  }
   const Instant until = clock->now() + duration;
   // First what peers had sent before they knew, then what handlers answer to it.
   if (links) static_cast<void>(links->drain(until));
@@ -45,14 +53,17 @@ Report BusCore::drain(Duration duration) {
   const Duration left = std::max(Duration{0}, until - clock->now());
   const bool idle = idle_.wait(*executor, *clock, left, [this] { return all_idle(); }).has_value();
   const bool flushed = !links || links->drain(until);
-  if (idle && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
+  if (idle && flushed && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
   return report(idle && flushed, {});
 }
 
 void BusCore::begin_close() noexcept {
   for (const auto& part : parts()) part->begin_close();
+  tell_waiters();
+}
+
+void BusCore::tell_waiters() noexcept {
   peers_changed();
-  // Who waits for a match is told that there will be none.
   topics->for_each([this](route::TopicRoute& route) { route.matched.changed(*executor); });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bus/description.hpp"
 #include "bus/far_side.hpp"
 #include "bus/subscription_core.hpp"
 #include "schema/contract.hpp"
@@ -135,8 +136,6 @@ void FarSide::messages_arrived(link::PeerId peer, const link::FarTopic& topic, s
   auto* const incoming = static_cast<Incoming*>(topic.host);
   // Nobody can be offered them: that they are missing is all that can be told.
   if (!incoming || !open_way(*incoming, topic) || !incoming->outlet->refresh()) return lose();
-  if (refuses_.load(std::memory_order_relaxed)) [[unlikely]]
-    return incoming->outlet->turn_away(messages, how.groups, how.only, DropReason::closed);
   Known& from = *incoming->from;
   const auto count = static_cast<std::uint32_t>(messages.size());
   std::uint64_t bytes = 0;
@@ -155,6 +154,10 @@ void FarSide::messages_arrived(link::PeerId peer, const link::FarTopic& topic, s
   if (!incoming->waiting.empty()) count_later(*incoming, how.only, messages);
   {
     std::unique_lock lock{from.lanes->flag};
+    if (refuses_.load(std::memory_order_relaxed)) [[unlikely]] {
+      lock.unlock();
+      return incoming->outlet->turn_away(messages, how.groups, how.only, DropReason::closed);
+    }
     if (from.lanes->has_turn != peer && !take_turn(peer, *incoming, lock)) [[unlikely]] {
       lock.unlock();
       return lose();
@@ -205,6 +208,12 @@ void FarSide::count_later(Incoming& incoming, std::uint32_t only, std::span<wire
 } catch (const std::bad_alloc&) {
 }
 
+void FarSide::refuse_new() noexcept {
+  refuses_.store(true, std::memory_order_relaxed);
+  const std::lock_guard lock{mutex_};
+  for (const auto& [id, peer] : peers_) const std::lock_guard passed{peer->lanes->flag};
+}
+
 void FarSide::messages_ended(link::PeerId peer) noexcept {
   const auto from = known(peer);
   tell(*from);
@@ -238,20 +247,27 @@ void FarSide::request_arrived(link::PeerId peer, wire::Envelope* request) noexce
   const auto route = bus_.services->find(request->name->text);
   if (route) route->read(servers, others);
   const auto entry = known(peer);
-  bool taken = false;
-  for (const call::NearServer& server : servers) {
-    if (!taken && !server.runner->closing()) taken = give(*entry, server.runner, request);
-    server.runner->unref();
+  bool drains = false;
+  mailbox::Runner* taken = nullptr;
+  mailbox::Lane* unlisted = nullptr;
+  {
+    const std::lock_guard lock{entry->lanes->flag};
+    drains = refuses_.load(std::memory_order_relaxed) && !std::string_view{request->name->text}.starts_with(own_prefix);
+    for (const call::NearServer& server : servers) {
+      if (!taken && !drains && !server.runner->closing() && give(*entry, server.runner, request, unlisted)) taken = server.runner;
+    }
   }
+  if (unlisted) taken->list(*unlisted);  // no lock held: an inline handler runs right here
+  for (const call::NearServer& server : servers) server.runner->unref();
   if (taken) return;
-  const Error refusal = servers.empty() ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
+  const Error refusal = servers.empty() || drains ? Error{ErrorCode::no_server, "nobody serves this name here any more"}
                                         : Error{ErrorCode::busy, "every server's queue is full; try again later"};
   extra.return_address->fail(extra.correlation, refusal.with(request->name->text));
   release(request);
 }
 
-/// Puts a far request into a near server's queue; false when it is full.
-bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept try {
+/// Puts a far request into a near server's queue; false when it is full. The lane that is `unlisted` has to be listed.
+bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request, mailbox::Lane*& unlisted) noexcept try {
   auto& lane = peer.services[runner];
   if (!lane) {
     lane = runner->open_lane(&peer);
@@ -260,7 +276,7 @@ bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request
   }
   if (!lane->reserve(request->size)) return false;
   lane->count_offered();
-  if (lane->push(request)) runner->list(*lane);
+  if (lane->push(request)) unlisted = lane;
   return true;
 } catch (const std::bad_alloc&) {
   return false;

@@ -31,8 +31,9 @@ class FarSide final : public link::Host {
   void unsubscribe(std::uint32_t id) noexcept;
   Result<void> offer(std::string_view service, const TypeInfo& question, const TypeInfo& answer);
   void withdraw(std::string_view service) noexcept;
-  /// From here on messages of peers are counted as closed instead of handled: the bus is drained.
-  void refuse_new() noexcept { refuses_.store(true, std::memory_order_relaxed); }
+  /// From here on messages of peers are counted as closed instead of handled, and requests are refused: the bus drains.
+  /// What came before is in its queue when this returns.
+  void refuse_new() noexcept;
 
   /// Every peer that can be reached has answered the subscription.
   Result<void> wait_ready(std::uint32_t id, Duration duration);
@@ -64,6 +65,7 @@ class FarSide final : public link::Host {
   void messages_ended(link::PeerId peer) noexcept override;
   void request_arrived(link::PeerId peer, wire::Envelope* request) noexcept override;
   void gap(link::PeerId peer, const link::FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept override;
+  void withdrawal_went_on() noexcept override { bus_.look_if_drained(); }
 
  private:
   struct Known;
@@ -133,7 +135,7 @@ class FarSide final : public link::Host {
   std::shared_ptr<SubscriptionCore> ours(std::uint32_t id) noexcept;
   /// Whether a type of the peer agrees with one of ours, by the schema it has sent.
   Result<void> judge(Known& peer, const wire::FarType& far, const TypeInfo& near) noexcept;
-  static bool give(Known& peer, mailbox::Runner* runner, wire::Envelope* request) noexcept;
+  static bool give(Known& peer, mailbox::Runner* runner, wire::Envelope* request, mailbox::Lane*& unlisted) noexcept;
   static void leave_servers(Known& peer) noexcept;
   void routes_changed(std::string_view pattern) noexcept;
 

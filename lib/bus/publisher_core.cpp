@@ -255,9 +255,10 @@ Result<Published> publish_to(PublisherCore& core, std::string_view topic, const 
 Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
   route::TopicRoute* route = core.route();
   if (core.bus->refuses()) return closed_handle();
-  return explain_wait(*core.bus,
-                      route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
-                                          [route, n] { return route->subscriptions() >= n; }),
+  auto waited = route->matched.wait(*core.bus->executor, *core.bus->clock, duration,
+                                    [&] { return route->subscriptions() >= n || core.bus->refuses(); });
+  if (waited && core.bus->refuses()) return closed_handle();
+  return explain_wait(*core.bus, std::move(waited),
                       "fewer subscriptions than were waited for have come within the duration");
 }
 

@@ -118,6 +118,7 @@ void Links::frames_ended(Peer& peer) noexcept {
   peer.slab.close();
   if (std::exchange(peer.has_untold, false)) host_.messages_ended(peer.info.id);
   peer.uncork();
+  if (withdraws_.load(std::memory_order_relaxed)) [[unlikely]] host_.withdrawal_went_on();
 }
 
 void Links::drop_connection(Peer& peer, const Error& why) noexcept {

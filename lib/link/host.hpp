@@ -104,6 +104,8 @@ class Host {
   /// Messages `first` to `last` of the topic were lost on the way, in order with those that arrive; 0: nobody knows how
   /// many.
   virtual void gap(PeerId peer, const FarTopic& topic, std::uint64_t first, std::uint64_t last) noexcept = 0;
+  /// After `Links::withdraw`: a peer has sent something, `Links::flushed` may have become true.
+  virtual void withdrawal_went_on() noexcept = 0;
 
  protected:
   ~Host() = default;

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "exec/condition.hpp"
+
 namespace midplane::inline v0::link {
 namespace {
 
@@ -348,7 +350,8 @@ bool Links::flushed() const noexcept {
          std::all_of(ports_.begin(), ports_.end(), [](const auto& port) { return port->transport->flushed(); });
 }
 
-void Links::withdraw() noexcept try {
+void Links::withdraw(std::string_view kept) noexcept try {
+  withdraws_.store(true, std::memory_order_relaxed);
   std::vector<std::shared_ptr<Peer>> peers;
   std::vector<std::uint32_t> subscriptions;
   std::vector<std::string> services;
@@ -356,13 +359,15 @@ void Links::withdraw() noexcept try {
     const std::lock_guard lock{mutex_};
     peers = connections_;
     for (const auto& [id, subscription] : subscriptions_) subscriptions.push_back(id);
-    for (const auto& [service, offered] : services_) services.push_back(service);
+    for (const auto& [service, offered] : services_) {
+      if (!service.starts_with(kept)) services.push_back(service);
+    }
   }
   for (const auto& peer : peers) peer->ask_for_grant();
   for (const std::uint32_t id : subscriptions) remove_subscription(id);
   for (const std::string& service : services) remove_service(service);
 } catch (const std::bad_alloc&) {
-  // Then they go on sending, and what they send is handled.
+  // Then they go on sending, and what comes is turned away here.
 }
 
 bool Links::drain(Instant until) noexcept {
@@ -377,7 +382,7 @@ bool Links::drain(Instant until) noexcept {
   for (const auto& peer : peers) peer->ask_for_grant();
   for (int stuck = 0; !flushed();) {
     const Instant now = clock_.now();
-    if (now >= until || executor_.runs_here()) return false;
+    if (now >= until || !exec::may_wait(executor_)) return false;
     const Instant again = std::min(until, now + relook);
     if (!executor_.is_driven()) std::this_thread::sleep_for(again - now);
     else if (executor_.drive(again) != 0 || clock_.now() != now) stuck = 0;

@@ -6,6 +6,7 @@
 /// transports and must not be called inside a Host's call. Locks: `mutex_` before a peer's flag; none is held while the
 /// Host, a ReturnAddress or `dial` and `disconnect` of a transport are called.
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -87,11 +88,11 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
 
   /// True when nothing waits here or in a transport.
   [[nodiscard]] bool flushed() const noexcept;
-  /// Takes back what peers were offered, subscriptions and services: they send nothing new. From here on `flushed` also
-  /// waits until they know, and what they had sent before is here then.
-  void withdraw() noexcept;
-  /// Waits for that, driving a driven executor meanwhile. False at `until`, at once inside a work of the executor, and
-  /// when a driven executor has nothing left to do.
+  /// Takes back what peers were offered, subscriptions and services but those whose names begin with `kept`: they send
+  /// nothing new. From here on `flushed` also waits until they know; the frames they had sent before are here then.
+  void withdraw(std::string_view kept) noexcept;
+  /// Waits for that, driving a driven executor meanwhile. False at `until`, at once inside a work of the executor that
+  /// must not wait, and when a driven executor has nothing left to do.
   [[nodiscard]] bool drain(Instant until) noexcept;
   /// Ends everything: what waits is counted as closed, pending requests end as closed. Nothing calls the Host afterwards.
   void stop() noexcept;
@@ -205,6 +206,7 @@ class Links final : public std::enable_shared_from_this<Links>, private TimerWor
 
   mutable std::mutex mutex_;
   bool stopped_ = false;
+  std::atomic<bool> withdraws_{false};
   bool armed_ = false;
   std::shared_ptr<Links> keep_;  ///< while the timer is started
   std::uint64_t serials_given_ = 0;           ///< of connections and remotes

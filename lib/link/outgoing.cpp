@@ -152,7 +152,7 @@ bool Outgoing::send_open() noexcept {
 
 /// The next piece of a large record, as the open frame; false when none may go now.
 bool Outgoing::send_fragment() noexcept try {
-  if (large_.empty()) return false;
+  if (large_.empty() || is_last_) return false;
   auto next = large_.begin();
   // One at a time: what has begun goes on; else the first that need not wait for a grant.
   if (next->offset == 0 && next->is_data && !window.has_room(frame_least_bytes)) {

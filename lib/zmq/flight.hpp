@@ -32,7 +32,8 @@ class Flight {
  public:
   Flight(std::size_t limit, FlightTotal& total) noexcept : limit_{limit}, total_{total} {}
 
-  /// Takes a place for one frame. False: no place. The last frame has one beyond the limit: the pipe holds twice as many.
+  /// Takes a place for one frame. False: no place. The last frames have one beyond the limit:
+  /// what the pipe does not hold either is refused there.
   [[nodiscard]] bool enter(std::size_t bytes, bool is_last = false) noexcept;
   void leave() noexcept;
 

@@ -90,6 +90,7 @@ class Judge final : public link::Host {
     found->second.subscriptions.clear();
   }
   void peer_refused(const link::PeerInfo&, const Error&) noexcept override { ++refusals; }
+  void withdrawal_went_on() noexcept override {}
   void address_not_reached(std::string_view, const Error&) noexcept override {}
   Result<void> peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept override {
     at(peer).subscriptions.insert(subscription.id);

@@ -226,6 +226,7 @@ struct Bus final : Host {
   }
   void peer_told(PeerId) noexcept override { ++told; }
   void messages_ended(PeerId) noexcept override {}
+  void withdrawal_went_on() noexcept override {}
   void topic_named(PeerId, FarTopic& of) noexcept override {
     named.push_back(of.name->text);
     far_topics.push_back(&of);

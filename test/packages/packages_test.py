@@ -105,7 +105,7 @@ def symbols(copy):
         foreign = [symbol for symbol in every if not library_size.OURS.match(symbol)]
         require(not foreign, f"{name} shows\n" + run("c++filt", *foreign[:50]))
         if copy.is_clang:
-            return "clang 14 can not hide them (lib/meson.build)"
+            continue  # clang 14 can not hide them (lib/meson.build)
         ours = run("c++filt", *every).splitlines()
         rooms = [symbol for symbol in ours if inner.search(symbol.split("(", 1)[0])]
         require(not rooms, f"{name} shows\n" + "\n".join(rooms[:50]))

@@ -248,6 +248,7 @@ TEST_CASE("P3 being described is nobody's traffic: no sink, no request, nothing 
   const Report drained = pair.a.drain(1s);
   CHECK(drained.complete);
   CHECK(drained.delivered == 0);
+  CHECK(describe(pair.b, "a"));  // a drain that hangs is looked at, too
   const Report closed = pair.a.close(1s);
   CHECK(closed.complete);
   CHECK(closed.delivered == 0);

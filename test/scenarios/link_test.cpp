@@ -68,6 +68,22 @@ TEST_CASE("a request that is made while the only server's peer is lost is answer
   CHECK(client.request(bytes("q")).get());
 }
 
+TEST_CASE("who waits for a confirmation that is on its way hears of a drain") {
+  Pair pair;
+  pair.link();
+  pair.pass(1s);
+  pair.network.cut("a", "b");
+  auto sub = pair.b.subscribe(cpu, [](const Message<Bytes>&) {}).value();
+  std::vector<ErrorCode> told;
+  sub.confirmed([&](Result<void> result) { told.push_back(result ? ErrorCode{} : result.error().code()); });
+  pair.pass(1ms);
+  CHECK(told.empty());
+  CHECK_FALSE(pair.b.drain(10ms).complete);
+  pair.pass(1ms);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0] == ErrorCode::closed);
+}
+
 TEST_CASE("while a peer is being reached a request waits, and its end by deadline is not_started") {
   Pair pair;
   pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://nobody"}})).value();

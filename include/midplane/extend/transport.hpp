@@ -10,6 +10,7 @@
 ///  - `send` never blocks. `taken`: the transport has the frame now. `full`: it has not; `writable` or `down` follows
 ///    once. `gone`: the connection is over; `down` follows or was told.
 ///  - A connection that the other side has closed brings what was sent before, then `down`.
+///  - `give` may treat `is_last` as any other frame; a thread of the transport's own may sleep whatever `wait` says.
 ///  - Calls into Inbound happen on any thread, one at a time for one connection, and never inside `send`.
 
 #include <cstddef>
@@ -47,8 +48,8 @@ struct InboundFrame {
 struct OutboundFrame {
   std::byte* memory;  ///< its first byte
   std::size_t size;  ///< its bytes
-  /// Nothing follows it, and the transport will be stopped before it could say `writable`: worth a place beyond its
-  /// limit, when there is one.
+  /// One of the last: the transport is stopped right behind them and could not say `writable` any more. Worth a place
+  /// beyond its limit, when there is one.
   bool is_last = false;
 };
 /// Any thread; never blocks.

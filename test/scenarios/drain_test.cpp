@@ -1,0 +1,110 @@
+/// What a drain does with peers: what they had sent is handled, what comes later is not, and whoever waits hears of it.
+#include "setting.hpp"
+
+#include <algorithm>
+
+#include <midplane/extend/balancer.hpp>
+
+using namespace midplane;
+using namespace midplane::test;
+
+namespace {
+
+inline constexpr Topic<Bytes> news{"news"};
+constexpr Queue ample{.messages = 100'000, .bytes = std::size_t{64} << 20};
+
+bool is_whole(const SinkStats& sink) { return sink.offered == sink.delivered + sink.dropped.total(); }
+
+/// Lets its server's bus drain between choosing it and sending to it.
+struct TooLate final : Balancer {
+  explicit TooLate(Function<void()> drained) : drain{std::move(drained)} {}
+  std::size_t pick(std::span<const Candidate>) noexcept override {
+    if (drain) std::exchange(drain, nullptr)();
+    return 0;
+  }
+  Function<void()> drain;
+};
+
+}  // namespace
+
+FAR("P16 a bus that drains takes nothing new from its peers, and is done when its handlers are") {
+  std::atomic<int> seen{0};
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.queue = ample}).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  for (int i = 0; i < 500; ++i) REQUIRE(publisher.publish(bytes("x"))->queued == 1);
+  const Report drained = s.in().drain(30s);
+  CHECK(drained.complete);
+  CHECK(drained.waiting == 0);
+  const int handled = seen;
+  CHECK(publisher.publish(bytes("late"))->sinks == 0);
+  // What waited in the publisher's bus may still come: it is counted, and nobody handles it.
+  CHECK(s.wait_until([&] {
+    const SinkStats sink = sub.stats();
+    return sink.offered == 500 && sink.delivered + sink.dropped[DropReason::closed] == 500;
+  }));
+  CHECK(seen == handled);
+  CHECK(drained.delivered == static_cast<std::uint64_t>(handled));
+}
+
+FAR("P16 a drain handles what peers had put on the line") {
+  std::atomic<int> seen{0};
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.queue = ample}).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  for (int i = 0; i < 5; ++i) REQUIRE(publisher.publish(bytes("x"))->queued == 1);
+  CHECK(s.in().drain(30s).complete);
+  CHECK(seen == 5);
+  CHECK(sub.stats().delivered == 5);
+}
+
+FAR("P16 a drain that begins in a handler ends with its event, and nothing is handled behind it") {
+  std::atomic<int> seen{0};
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) {
+    if (++seen == 1) CHECK_FALSE(s.in().drain(30s).complete);
+  }, {.queue = ample}).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  std::uint64_t queued = 0;
+  for (int i = 0; i < 5000; ++i) queued += publisher.publish(bytes("x"))->queued;
+  CHECK(s.wait_until([&] { return s.in_events().count("drained") == 1; }));
+  const int handled = seen;
+  CHECK(handled > 0);
+  CHECK(s.wait_until([&] { return sub.stats().offered == queued && is_whole(sub.stats()); }));
+  CHECK(seen == handled);
+  CHECK(s.in_events().count("drained") == 1);
+  CHECK(publisher.publish(bytes("late"))->sinks == 0);
+}
+
+FAR("P16 a request that comes behind a drain is refused before it ran") {
+  std::atomic<int> entered{0};
+  auto server = s.out().serve(echo, [&](const Request<Bytes>& q) {
+    ++entered;
+    return q.bytes();
+  }).value();
+  auto client = s.in().client(echo, {.balancer = std::make_shared<TooLate>([&] { CHECK(s.out().drain(30s).complete); })}).value();
+  REQUIRE(client.wait_server(30s));
+  const auto reply = client.request(bytes("q")).get();
+  CHECK(code(reply) == is(ErrorCode::no_server));
+  CHECK(reply.error().fate() == Fate::not_started);
+  CHECK(entered == 0);
+}
+
+EVERYWHERE("who waits for a match, a server or an answer hears of a drain") {
+  auto publisher = s.in().publisher(news).value();
+  auto client = s.in().client(echo, {.wait_for_peers = false}).value();
+  Seen told;
+  const auto tell = [&](std::string_view what) {
+    return [&told, what](Result<void> result) {
+      told.add(std::string{what} + ' ' + std::string{result ? "ready" : name_of(result.error().code())});
+    };
+  };
+  publisher.matched(1, tell("match"));
+  client.server(tell("server"));
+  CHECK(s.in().drain(30s).complete);
+  CHECK(s.wait_until([&] { return told.count() == 2; }));
+  auto all = told.all();
+  std::sort(all.begin(), all.end());
+  CHECK(all == std::vector<std::string>{"match closed", "server closed"});
+  CHECK(code(publisher.wait_matched(1, 30s)) == is(ErrorCode::closed));
+}
