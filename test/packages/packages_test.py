@@ -50,6 +50,7 @@ def pkg_config(copy, scratch):
     return [("pkg-config: without exceptions and run-time types, shared, it prints what is expected", shared),
             ("pkg-config: linked statically it prints the same and needs no library", static),
             ("nothing installed names the place where it was first, the build or the sources", lambda: places(copy)),
+            ("the documents and the examples are installed, with their links among one another", lambda: documents(copy)),
             ("pkg-config, CMake and the headers give one version", lambda: versions(copy)),
             ("what public headers include is free of ZeroMQ, Boost and wire code", lambda: engines(copy, scratch)),
             ("the shared libraries show names of midplane only, and none of its rooms", lambda: symbols(copy)),
@@ -64,6 +65,17 @@ def places(copy):
     bad = [f"{path.relative_to(copy.prefix)}: {name.decode()}"
            for path in texts for name in names if name in path.read_bytes()]
     require(not bad, "\n".join(bad))
+
+
+def documents(copy):
+    folder = copy.prefix / "share" / "doc" / "midplane"
+    for source in [tree / "README.md", tree / "CHANGELOG.md", *(tree / "docs").glob("*.md"), *(tree / "examples").glob("*.cpp")]:
+        require((folder / source.relative_to(tree)).read_bytes() == source.read_bytes(), f"{source.name} is not installed")
+    links = [(page, link) for page in (folder / "docs").glob("*.md")
+             for link in re.findall(r"\]\(((?:\.\./(?:examples/|README))?[A-Za-z0-9_/]+\.[a-z]+)", page.read_text())]
+    require(len(links) > 20, f"only {len(links)} links were looked at")
+    broken = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
+    require(not broken, "\n".join(broken))
 
 
 def versions(copy):
