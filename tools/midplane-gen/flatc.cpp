@@ -61,8 +61,8 @@ Compiled compile(const Flatc& flatc, const fs::path& schema, const fs::path& scr
   words.push_back(schema.string());
   if (const int code = run(words); code != 0)
     stop(Exit::cannot_write, schema.string() + ": flatc ended with code " + std::to_string(code) +
-                                 "; correct what it reports above" +
-                                 "; midplane.fbs is found with -I <prefix>/include/midplane");
+                                 "; correct what it reports above; attributes such as topic need include \"midplane.fbs\", "
+                                 "which -I <prefix>/include/midplane finds");
   const std::string stem = schema.stem().string();
   return {without_markers(read_file(scratch / (stem + "_generated.h"))), read_file(scratch / (stem + ".bfbs"))};
 }
