@@ -119,14 +119,17 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
       return locked.error();
     }
   }
-  auto way = way_to(topic, type);
+  route::Mismatches mismatches;
+  auto way = way_to(topic, type, mismatches);
   if (!way) {
     unlock();
     release(envelope);
     if (!bus->interceptors.empty()) leave(*bus, topic, &way.error());
     return way.error();
   }
-  return send_locked(**way, envelope);
+  auto published = send_locked(**way, envelope);
+  mismatches.tell();
+  return published;
 }
 
 Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope) noexcept {
@@ -142,11 +145,12 @@ Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope)
   return published;
 }
 
-Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type) {
+Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type,
+                                                  route::Mismatches& mismatches) {
   if (const auto found = ways_.find(topic); found != ways_.end()) return found->second.get();
   auto route = bus->topics->open(topic);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
-  if (auto stated = bus->topics->state_type(*route, type); !stated) return stated.error();
+  if (auto stated = bus->topics->state_type(*route, type, mismatches); !stated) return stated.error();
   bus->verdicts.remember(type);
   auto way = std::make_unique<Way>(std::move(route), type, outlet_options());
   Way* made = way.get();
@@ -278,7 +282,9 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
   if (!topic.empty()) {
     route = core->topics->open(topic);
     if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
-    if (auto stated = core->topics->state_type(*route, type); !stated) return stated.error();
+    route::Mismatches mismatches;
+    if (auto stated = core->topics->state_type(*route, type, mismatches); !stated) return stated.error();
+    mismatches.tell();
     core->verdicts.remember(type);
   } else if (options.retain) {
     return Error{ErrorCode::invalid_option, "a Publisher that names its topic per call can not retain"};

@@ -38,7 +38,7 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
     std::atomic<std::uint64_t> payload_bytes{0};
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
-  Result<Way*> way_to(std::string_view topic, const TypeInfo& type);
+  Result<Way*> way_to(std::string_view topic, const TypeInfo& type, route::Mismatches& mismatches);
   [[nodiscard]] route::OutletOptions outlet_options() noexcept;
   [[nodiscard]] bool try_lock() noexcept { return options_.one_thread || flag_.try_lock(); }
   Result<void> lock_slowly() noexcept;

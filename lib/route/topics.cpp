@@ -12,14 +12,14 @@ std::shared_ptr<TopicRoute> Topics::find(std::string_view name) const {
   return found == routes_.end() ? nullptr : found->second;
 }
 
-bool Topics::Mismatches::judge(const TopicRoute& route, const Wanted& wanted) {
+bool Mismatches::judge(const TopicRoute& route, const Wanted& wanted) {
   if (!route.type) return false;
   const auto agreed = schema::agree(*route.type, *wanted.type);
   if (!agreed && wanted.mismatched) all_.push_back({wanted.mismatched, route.name(), agreed.error()});
   return !agreed;
 }
 
-void Topics::Mismatches::tell() const {
+void Mismatches::tell() const {
   for (const One& one : all_) one.told(one.topic->text, one.why);
 }
 
@@ -42,26 +42,22 @@ std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
   return route;
 }
 
-Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type) {
+Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type, Mismatches& mismatches) {
   if (type.is_bytes()) return ok();
-  Mismatches mismatches;
-  {
-    const std::unique_lock lock{mutex_};
-    const std::lock_guard ordered{route.ordered()};
-    if (route.type) {
-      const auto agreed = schema::agree(*route.type, type);
-      if (agreed) return agreed;
-      return agreed.error().with(std::string{route.name()->text}.append(": ").append(agreed.error().detail()));
-    }
-    route.type = &type;
-    // Patterns that joined before the type was known are judged now.
-    for (const auto& [id, wanted] : near_) {
-      if (!matches(wanted.pattern, route.name()->text) || !mismatches.judge(route, wanted)) continue;
-      route.remove(id);
-      route.add(Near{id, wanted.mailbox, wanted.group, true});
-    }
+  const std::unique_lock lock{mutex_};
+  const std::lock_guard ordered{route.ordered()};
+  if (route.type) {
+    const auto agreed = schema::agree(*route.type, type);
+    if (agreed) return agreed;
+    return agreed.error().with(std::string{route.name()->text}.append(": ").append(agreed.error().detail()));
   }
-  mismatches.tell();
+  route.type = &type;
+  // Patterns that joined before the type was known are judged now.
+  for (const auto& [id, wanted] : near_) {
+    if (!matches(wanted.pattern, route.name()->text) || !mismatches.judge(route, wanted)) continue;
+    route.remove(id);
+    route.add(Near{id, wanted.mailbox, wanted.group, true});
+  }
   return ok();
 }
 
@@ -81,14 +77,14 @@ void Topics::join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far) 
 }
 
 Result<void> Topics::subscribe(Wanted wanted) {
+  Mismatches mismatches;
   const bool exact = detail::check_name(wanted.pattern, false) == detail::NameFault::none;
   if (exact) {
     const auto route = open(wanted.pattern);
     if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
-    if (auto agreed = state_type(*route, *wanted.type); !agreed) return agreed;
+    if (auto agreed = state_type(*route, *wanted.type, mismatches); !agreed) return agreed;
   }
   mailbox::Mailbox& mailbox = *wanted.mailbox;
-  Mismatches mismatches;
   {
     const std::unique_lock lock{mutex_};
     if (exact) {

@@ -29,6 +29,22 @@ struct Wanted {
   std::function<void(std::string_view topic, const Error& why)> mismatched;
 };
 
+/// Subscriptions whose type does not agree with that of a topic: found under locks, told without any.
+class Mismatches {
+ public:
+  /// True when they do not agree.
+  bool judge(const TopicRoute& route, const Wanted& wanted);
+  void tell() const;
+
+ private:
+  struct One {
+    std::function<void(std::string_view, const Error&)> told;
+    const wire::Name* topic;
+    Error why;
+  };
+  std::vector<One> all_;
+};
+
 /// A peer's subscription: makes the sink for each topic that it covers. Several of one peer share a sink.
 struct FarWanted {
   SubscriptionId id = 0;
@@ -46,8 +62,9 @@ class Topics {
   std::shared_ptr<TopicRoute> open(std::string_view name);
   /// Null when nobody has named the topic yet.
   std::shared_ptr<TopicRoute> find(std::string_view name) const;
-  /// States the type that a handle gives to a topic: `schema_mismatch` when an earlier handle stated another.
-  Result<void> state_type(TopicRoute& route, const TypeInfo& type);
+  /// States the type that a handle gives to a topic: `schema_mismatch` when an earlier handle stated another. The caller
+  /// tells the mismatches when it holds no lock any more.
+  Result<void> state_type(TopicRoute& route, const TypeInfo& type, Mismatches& mismatches);
 
   /// Joins every route the pattern covers, now and later. A typed exact topic is compared: `schema_mismatch`.
   Result<void> subscribe(Wanted wanted);
@@ -64,21 +81,6 @@ class Topics {
   struct FarJoined {
     FarWanted wanted;
     std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::TopicSink>>> joined;
-  };
-  /// Pairs that do not agree, found under a lock and told without it.
-  class Mismatches {
-   public:
-    /// True when they do not agree.
-    bool judge(const TopicRoute& route, const Wanted& wanted);
-    void tell() const;
-
-   private:
-    struct One {
-      std::function<void(std::string_view, const Error&)> told;
-      const wire::Name* topic;
-      Error why;
-    };
-    std::vector<One> all_;
   };
   static void join(TopicRoute& route, const Wanted& wanted, Mismatches& mismatches);
   static void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);

@@ -141,6 +141,21 @@ NEAR("types that disagree in one bus: log, event and subscription name topic and
   }
 }
 
+TEST_CASE("who hears of types that disagree may publish at once, by the publisher that named the topic") {
+  Bus bus = Bus::open({.name = "b", .executor = inline_executor()}).value();
+  auto publisher = bus.publisher().value();
+  int heard = 0, refused = 0;
+  auto fine_sub = bus.subscribe(fine, [&](const Message<fleet::Reading>&) { ++heard; }).value();
+  auto sub = bus.subscribe(Pattern<fleet::Reading>::parse("fleet.*").value(),
+                           [](const Message<fleet::Reading>&) {}, {.on_event = [&](const SubscriptionEvent& event) {
+                             refused += event.kind == EventKind::schema_mismatch ? 1 : 0;
+                             CHECK(publisher.publish(fine, value_of<fleet::ReadingT>("told")));
+                           }}).value();
+  CHECK(publisher.publish(odd_readings, value_of<evolved::OddT>("odd"))->dropped == 1);
+  CHECK(refused == 1);
+  CHECK(heard == 1);
+}
+
 NEAR("a second type for a name is refused, and the error names it") {
   auto first = s.out().publisher(readings).value();
   const auto second = s.out().publisher(odd_readings);
