@@ -14,6 +14,7 @@ constexpr int watched_events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT
 /// A full monitor stalls ZeroMQ's I/O thread. It holds two or three events per handshake while nobody reads.
 constexpr int monitor_events_max = 65'536;
 constexpr int handshake_milliseconds = 2'000;
+constexpr int reconnect_milliseconds = 3'600'000;
 
 bool set(void* socket, int option, int value) noexcept {
   return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
@@ -44,14 +45,16 @@ Result<void> Socket::configure(int type, const SocketSettings& settings) noexcep
   const auto frame_bytes_max = static_cast<std::int64_t>(settings.frame_bytes_max);
   bool done = set(socket_, ZMQ_LINGER, 0) && set(socket_, ZMQ_SNDHWM, settings.send_frames) &&
               set(socket_, ZMQ_RCVHWM, settings.receive_frames) && set(socket_, ZMQ_HANDSHAKE_IVL, handshake_milliseconds) &&
-              set(socket_, ZMQ_IMMEDIATE, 1) && set(socket_, ZMQ_IPV6, settings.is_ipv6 ? 1 : 0) &&
+              set(socket_, ZMQ_IPV6, settings.is_ipv6 ? 1 : 0) &&
               zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof frame_bytes_max) == 0;
   if (type == ZMQ_ROUTER) {
     done = done && set(socket_, ZMQ_ROUTER_MANDATORY, 1);
   } else {
-    // One socket is one connection: a reconnect would bring frames of the old one to whoever listens there now.
+    // One socket is one connection: a reconnect would bring frames of the old one to whoever listens there now. So it is
+    // closed long before ZeroMQ would try; were the interval -1, or IMMEDIATE set, ZeroMQ would throw away what has come
+    // and was not read yet when the line ends.
     // The probe is an empty frame with which the ROUTER learns of us before we have said anything.
-    done = done && set(socket_, ZMQ_RECONNECT_IVL, -1) && set(socket_, ZMQ_PROBE_ROUTER, 1) &&
+    done = done && set(socket_, ZMQ_RECONNECT_IVL, reconnect_milliseconds) && set(socket_, ZMQ_PROBE_ROUTER, 1) &&
            set(socket_, ZMQ_CONNECT_TIMEOUT, settings.connect_milliseconds);
   }
   if (!done) return system_error("ZeroMQ refuses an option of its socket", zmq_errno());

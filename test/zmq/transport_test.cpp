@@ -165,6 +165,22 @@ TEST_CASE("what was taken arrives although the sender stops at once") {
   CHECK(pair.bound.recorder.frames(pair.in) == 60);
 }
 
+TEST_CASE("what was taken arrives although the listening side stops at once, and every time") {
+  for (int round = 0; round < 50; ++round) {
+    Pair<TcpWorld> pair;
+    REQUIRE(pair.bound.transport->send(pair.in, bytes_of("last words")) == Sent::taken);
+    pair.bound.transport->stop();
+    REQUIRE(pair.dialled.until([&] { return pair.dialled.recorder.downs() == 1; }));
+    REQUIRE(pair.dialled.recorder.frames(pair.out) == 1);
+  }
+  Pair<WideWorld> pair;
+  for (std::size_t i = 0; i != 60; ++i)
+    REQUIRE(pair.bound.transport->send(pair.in, bytes_of(numbered(i, 50'000))) == Sent::taken);
+  pair.bound.transport->stop();
+  REQUIRE(pair.dialled.until([&] { return pair.dialled.recorder.downs() == 1; }));
+  CHECK(pair.dialled.recorder.frames(pair.out) == 60);
+}
+
 TEST_CASE("flushed is true again when everything has left") {
   Pair<TcpWorld> pair;
   REQUIRE(pair.dialled.send(pair.out, numbered(1, 1 << 20)));
