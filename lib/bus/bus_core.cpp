@@ -85,6 +85,7 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
 BusCore::~BusCore() {
   if (phase.load() != Phase::closed) close(std::chrono::seconds{5});
   else if (!finished_.load()) finish_close(base::steady_now() + std::chrono::seconds{5});
+  join_closer();
   topics.reset();
   services.reset();
   links.reset();

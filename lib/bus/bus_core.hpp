@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include <midplane/bus.hpp>
 #include <midplane/describe.hpp>
@@ -115,6 +116,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   void begin_close() noexcept;
   /// What has to wait for others; empty `stuck` when everything ended by `until` (steady time).
   std::string finish_close(Instant until) noexcept;
+  void finish_later(Instant until) noexcept;
+  void join_closer() noexcept;
   /// Never waits for a handler of theirs.
   void end_own() noexcept;
   /// Who waits for a match, a server or a confirmation hears that it is over.
@@ -129,6 +132,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
   std::atomic<bool> finished_{false};
+  std::timed_mutex finishing_;
+  std::thread closer_;  ///< of a close that began in a handler
   exec::Condition idle_;
   mutable std::mutex mutex_;
   std::map<Part*, std::weak_ptr<Part>> parts_;

@@ -1,6 +1,7 @@
 #include "base/clock.hpp"
 #include "bus/bus_core.hpp"
 #include "bus/description.hpp"
+#include "bus/errand.hpp"
 #include "bus/far_side.hpp"
 #include "mailbox/frame.hpp"
 
@@ -71,18 +72,67 @@ Report BusCore::close(Duration duration) {
   if (is_inherited()) return report(true, {});
   const bool first = phase.exchange(Phase::closed) != Phase::closed;
   begin_close();
+  const Instant until = base::steady_now() + duration;
   if (inside_handler()) {
     end_own();
+    if (first) finish_later(until);
     return report(false, {});
   }
   if (finished_.load() && !first) return report(true, {});
-  std::string stuck = finish_close(base::steady_now() + duration);
+  std::string stuck = finish_close(until);
+  if (finished_.load()) join_closer();
   const bool complete = stuck.empty();
   return report(complete, std::move(stuck));
 }
 
+/// What a handler began is finished when it has returned: by the loop that runs the handlers, or by a thread.
+void BusCore::finish_later(Instant until) noexcept try {
+  if (executor->is_driven()) {
+    auto running = std::make_shared<std::atomic<std::size_t>>(1);
+    const auto one_less = [weak = weak_from_this(), running] {
+      const auto self = weak.lock();
+      if (running->fetch_sub(1) != 1 || !self) return;
+      post(*self, "close", [](BusCore* bus) {
+        if (bus) bus->finish_close(base::steady_now());
+      });
+    };
+    for (const auto& part : parts()) {
+      mailbox::Runner* runner = part->runner();
+      if (!runner) continue;
+      running->fetch_add(1);
+      runner->when_stopped(one_less);
+    }
+    return one_less();
+  }
+  const std::lock_guard lock{mutex_};
+  closer_ = std::thread{[self = shared_from_this(), until] { self->finish_close(until); }};
+} catch (const std::exception& failed) {
+  log(LogLevel::error, "bus.close_unfinished", "what a handler began to close can not be finished without it",
+      "close the bus outside of its handlers", {{"why", failed.what()}});
+}
+
+void BusCore::join_closer() noexcept {
+  std::thread closer;
+  {
+    const std::lock_guard lock{mutex_};
+    closer.swap(closer_);
+  }
+  if (!closer.joinable()) return;
+  // Its last act may be to let go of this bus.
+  if (is_inherited() || closer.get_id() == std::this_thread::get_id()) closer.detach();
+  else closer.join();
+}
+
 std::string BusCore::finish_close(Instant until) noexcept {
   const std::vector<std::shared_ptr<Part>> all = parts();
+  const std::unique_lock only{finishing_, std::chrono::nanoseconds{(until - base::steady_now() + grace).count()}};
+  if (finished_.load()) return {};
+  if (!only) {  // somebody else is at it, and waits for this one
+    for (const auto& part : all) {
+      if (mailbox::Runner* runner = part->runner(); runner && !runner->is_stopped()) return runner->name();
+    }
+    return name;
+  }
   if (links) links->stop();
   std::string stuck;
   for (const auto& part : all) {

@@ -214,10 +214,9 @@ void Outgoing::writable() noexcept {
   flush();
 }
 
-void Outgoing::farewell(const wire::Record& record) noexcept {
+void Outgoing::begin_farewell() noexcept {
   is_last_ = true;
   full_ = open_full_ = false;
-  static_cast<void>(control(record));
 }
 
 void Outgoing::granted(std::uint64_t bytes, std::uint32_t records) noexcept {

@@ -91,8 +91,8 @@ class Outgoing {
   void cork() noexcept;
   void uncork() noexcept;
   void writable() noexcept;
-  /// The last record: leaves with all that is in front of it, as far as the transport can take that at all.
-  void farewell(const wire::Record& record) noexcept;
+  /// The last records follow, and leave with all that is in front of them, as far as the transport can take that at all.
+  void begin_farewell() noexcept;
   void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
   /// Nothing waits here for the transport.
   [[nodiscard]] bool is_idle() const noexcept { return closed_.empty() && open_.records() == 0 && large_.empty(); }

@@ -216,7 +216,20 @@ bool Peer::idle() noexcept {
 
 void Peer::farewell(const wire::Record& record) noexcept {
   const std::lock_guard lock{remote->flag};
-  if (open_) outgoing_.farewell(record);
+  if (!open_) return;
+  outgoing_.begin_farewell();
+  try {
+    // What still waits is lost: here its number is told, too.
+    std::vector<wire::LastNumberBody> last;
+    for (const FarTopicSink* sink : offered_since_heartbeat_) {
+      if (sink->number_ != 0 && sink->name_on(*this) != 0) last.push_back({sink->name_on(*this), sink->number_});
+    }
+    const wire::Body body = wire::encode(std::span<const wire::LastNumberBody>{last});
+    if (!last.empty()) send_locked({.type = wire::RecordType::heartbeat, .payload = body});
+  } catch (const std::bad_alloc&) {
+    // Then who is told of the end has to expect that something is missing.
+  }
+  send_locked(record);
 }
 
 void Peer::ask_for_grant() noexcept {

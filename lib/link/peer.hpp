@@ -64,7 +64,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void heartbeat() noexcept;
   /// Nothing waits, and the peer has taken all messages that were sent.
   [[nodiscard]] bool idle() noexcept;
-  /// So that the peer can tell the end from a crash.
+  /// So that the peer can tell the end from a crash, and knows the last numbers.
   void farewell(const wire::Record& record) noexcept;
   /// Has the peer say at once what it has taken, so that `idle` need not wait for its next heartbeat.
   void ask_for_grant() noexcept;

@@ -17,6 +17,13 @@ struct Kind {
 std::vector<Kind> kinds() {
   return {{"inline", inline_executor()}, {"manual", manual_executor()}, {"pool", pool_executor({.threads = 2}).value()}};
 }
+struct Endings final : EventSink {
+  void event(const Event& event) noexcept override {
+    if (event.kind == EventKind::drained) ++drained;
+    if (event.kind == EventKind::closed) ++closed;
+  }
+  std::atomic<int> drained{0}, closed{0};
+};
 void until(Executor& executor, const std::function<bool()>& done) {
   const Instant limit = steady_clock()->now() + seconds{20};
   while (!done() && steady_clock()->now() < limit) {
@@ -92,11 +99,12 @@ TEST_CASE("P5 an inline handler may destroy the Publisher whose publish it runs 
   CHECK(crossings->left == 1);
 }
 
-TEST_CASE("P5 drain and close inside a handler start and do not wait") {
+TEST_CASE("P5 drain and close inside a handler start and do not wait; their event tells the end") {
   for (const bool draining : {true, false}) {
     for (const Kind& kind : kinds()) {
       CAPTURE(kind.name);
-      Bus bus = Bus::open({.executor = kind.executor}).value();
+      const auto endings = std::make_shared<Endings>();
+      Bus bus = Bus::open({.executor = kind.executor, .event = endings}).value();
       std::atomic<int> calls{0};
       auto sub = bus.subscribe(numbers, [&](const Message<Bytes>&) {
         if (++calls != 1) return;
@@ -108,8 +116,11 @@ TEST_CASE("P5 drain and close inside a handler start and do not wait") {
       until(*kind.executor, [&] { return calls.load() > 0; });
       auto late = put(publisher, 9);
       until(*kind.executor, [&] { return !put(publisher, 9).has_value(); });
+      until(*kind.executor, [&] { return (draining ? endings->drained : endings->closed) == 1; });
+      CHECK((draining ? endings->drained : endings->closed) == 1);
       if (draining) CHECK(bus.drain(seconds{5}).complete);
-      bus.close(seconds{5});
+      CHECK(bus.close(seconds{5}).complete);
+      CHECK(endings->closed == 1);
       check_conserved(bus);
       kind.executor->stop(steady_clock()->now() + seconds{5});
     }

@@ -64,7 +64,7 @@ TEST_CASE("P4 drop_oldest spares other Publishers while its own has something wa
   auto a = world.bus.publisher(numbers).value();
   auto b = world.bus.publisher(numbers).value();
   auto c = world.bus.publisher(numbers).value();
-  for (const std::uint64_t n : {10, 11, 12}) CHECK(put(a, n)->queued == 1);
+  for (const std::uint64_t n : {10u, 11u, 12u}) CHECK(put(a, n)->queued == 1);
   CHECK(put(b, 20)->queued == 1);
   CHECK(put(b, 21)->queued == 1);  // b's own oldest goes
   CHECK(put(c, 30)->queued == 1);  // c has none: the head of a's
@@ -195,8 +195,8 @@ TEST_CASE("P4 block in a handler of the same executor never waits and says would
 }
 
 TEST_CASE("P4 with several Publishers the bound is never exceeded and at most one eighth of it stays free") {
-  for (const std::size_t bound : {1, 7, 64, 1000}) {
-    for (const std::size_t publishers : {2, 8, 40}) {
+  for (const std::size_t bound : {1u, 7u, 64u, 1000u}) {
+    for (const std::size_t publishers : {2u, 8u, 40u}) {
       World world;
       auto inbox = world.bus.inbox(numbers, with({.messages = bound})).value();
       std::vector<Publisher<Bytes>> all;

@@ -2,6 +2,7 @@
 #include "setting.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include <midplane/extend/balancer.hpp>
 
@@ -74,6 +75,24 @@ FAR("P16 a drain that begins in a handler ends with its event, and nothing is ha
   CHECK(seen == handled);
   CHECK(s.in_events().count("drained") == 1);
   CHECK(publisher.publish(bytes("late"))->sinks == 0);
+}
+
+FAR("P17 a close that begins in a handler ends with its event, and peers hear that the bus was closed") {
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) { CHECK_FALSE(s.in().close(30s).complete); }).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  CHECK(publisher.publish(bytes("x"))->queued == 1);
+  CHECK(s.wait_until([&] { return s.in_events().count("closed") == 1 && s.out_log().of("link.peer_lost").size() == 1; }));
+  CHECK(s.out_log().of("link.peer_lost")[0].starts_with("info "));
+}
+
+TEST_CASE("P17 a bus that a handler closes on a pool of its own ends without a word from outside") {
+  const auto events = std::make_shared<EventLog>();
+  Bus bus = Bus::open({.name = "own", .event = events}).value();
+  auto timer = bus.after(0ms, [&] { bus.close(30s); });
+  const auto end = std::chrono::steady_clock::now() + 30s;
+  while (events->count("closed") == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  CHECK(events->count("closed own ") == 1);
 }
 
 FAR("P16 a request that comes behind a drain is refused before it ran") {

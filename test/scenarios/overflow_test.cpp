@@ -274,3 +274,27 @@ EVERYWHERE("P4 a slow subscription denies nobody else") {
   CHECK(s.wait_until([&] { return got == 500 && has(slow, 500); }));
   CHECK(slow.stats().dropped[DropReason::queue_full_newest] == 499);
 }
+
+FAR("P8 what a sender dropped last is told as a gap in front of the end of its bus") {
+  std::uint64_t seen = 0, missing = 0;
+  bool ended = false, was_last = true;
+  auto late = s.sleeper();
+  auto sub = s.in().subscribe(flow, [&](const Message<Bytes>&) { ++seen; },
+                              {.queue = Queue{.messages = 4, .overflow = Overflow::block},
+                               .executor = late,
+                               .on_event = [&](const SubscriptionEvent& event) {
+                                 if (event.kind == EventKind::peer_lost) ended = true;
+                                 if (event.kind != EventKind::gap) return;
+                                 was_last = was_last && !ended;
+                                 missing += event.last - event.first + 1;
+                               }}).value();
+  auto publisher = s.out().publisher(flow).value();
+  s.meet(sub, publisher);
+  for (int i = 0; i < 100; ++i) CHECK(publisher.publish(bytes("x")));
+  CHECK(s.wait_until([&] { return sub.stats().waiting == 4; }));
+  CHECK(s.out().close(5s).complete);
+  CHECK(s.wait_until([&] { return Setting::run(*late), ended; }));
+  CHECK(seen == 4);
+  CHECK(missing == 96);
+  CHECK(was_last);
+}
