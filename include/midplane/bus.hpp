@@ -131,6 +131,32 @@ class Bus {
     return core_ ? detail::attach(*core_, std::move(transport)) : Result<void>{detail::closed_handle()};
   }
 
+  /// Nothing is made from a Result itself: hand over what it holds, `*topic`.
+  template <class Contract, class... Rest>
+  void publisher(const Result<Contract>&, Rest&&...) {
+    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic");
+  }
+  /// As with `publisher`.
+  template <class Contract, class... Rest>
+  void subscribe(const Result<Contract>&, Rest&&...) {
+    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic or *pattern");
+  }
+  /// As with `publisher`.
+  template <class Contract, class... Rest>
+  void inbox(const Result<Contract>&, Rest&&...) {
+    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic or *pattern");
+  }
+  /// As with `publisher`.
+  template <class Contract, class... Rest>
+  void client(const Result<Contract>&, Rest&&...) {
+    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *service");
+  }
+  /// As with `publisher`.
+  template <class Contract, class... Rest>
+  void serve(const Result<Contract>&, Rest&&...) {
+    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *service");
+  }
+
   /// A way into one topic. Never blocks. Errors: closed, schema_mismatch (this bus knows the name with another type),
   /// no_memory.
   template <class T>
@@ -173,9 +199,11 @@ class Bus {
     });
   }
   /// `handler`: (const Request<Q>&) -> value, Result of one, or the user's task; (Request<Q>, Responder<R>);
-  /// (Request<Q>, StreamResponder<R>).
+  /// (Request<Q>, StreamResponder<R>). Errors: invalid_option, closed, schema_mismatch, no_memory.
   template <class Q, class R, class F>
   Result<Server> serve(const Service<Q, R>& service, F&& handler, ServeOptions options = {}) {
+    if (service.defaults().streaming && !detail::streams<Q, R, F>)
+      return Error{ErrorCode::invalid_option, "this service streams its replies: its handler takes (Request<Q>, StreamResponder<R>)"};
     return make<Server>([&] {
       return detail::serve(core_, service.name(), Codec<Q>::info(), Codec<R>::info(), &verify_as<Q>,
                            detail::raw_handler<Q, R>(std::forward<F>(handler)), service.defaults().queue,

@@ -24,7 +24,7 @@ struct ClientOptions {
   std::shared_ptr<Balancer> balancer{};         ///< null: near before far, in turn
   std::vector<std::shared_ptr<Interceptor>> interceptors{};  ///< around each request, in this order; none is null
   std::uint32_t pending = 4096;                 ///< requests without outcome; one more is answered `busy`
-  bool wait_for_peers = true;                   ///< while a peer is being reached a request waits instead of no_server
+  bool wait_for_peers = true;                   ///< until the peers that are dialled were first linked; later `wait_server`
 };
 
 /// What one request has of its own.
@@ -108,6 +108,10 @@ class [[nodiscard("dropping it cancels the request")]] Pending {
   void then(F fn) && {
     handle_.then([fn = std::move(fn)](Result<AnyMessage> reply) mutable { fn(detail::checked<R>(std::move(reply))); });
   }
+
+  /// A Pending that has a name is handed over: `std::move(pending).then(fn)`.
+  template <class F>
+  void then(F fn) & = delete;
 
   /// Resumes on the bus's executor with what `get` answers.
   auto operator co_await() && noexcept {

@@ -76,6 +76,10 @@ struct NameLiteral {
   std::string_view text;
 };
 
+/// False, and said only when it is asked for.
+template <class>
+inline constexpr bool not_a_result = false;
+
 /// `ReadingT`, the object API's value of the table `Reading`.
 template <class T>
 concept NativeTable = requires { typename T::TableType; };

@@ -256,12 +256,18 @@ Detached run_task(std::shared_ptr<F> handler, Request<Q> request, Responder<R> r
   answer(responder, co_await (*handler)(request));
 }
 
+// In the order of raw_handler: a generic lambda is only tried with what it may be meant for.
+template <class Q, class R, class F>
+inline constexpr bool streams = !std::disjunction_v<std::is_invocable<std::remove_cvref_t<F>&, const Request<Q>&>,
+                                                    std::is_invocable<std::remove_cvref_t<F>&, Request<Q>, Responder<R>>>;
+
 /// Any of the four handler styles as one.
 template <class Q, class R, class F>
 RawHandler raw_handler(F&& handler) {
   using Held = std::remove_cvref_t<F>;
   if constexpr (std::is_invocable_v<Held&, const Request<Q>&>) {
     using Returned = std::invoke_result_t<Held&, const Request<Q>&>;
+    static_assert(!std::is_void_v<Returned>, "a handler of (const Request<Q>&) returns the reply, a Result of it or a task");
     if constexpr (IsAwaitable<Returned>) {
       return [handler = std::make_shared<Held>(std::forward<F>(handler))](AnyMessage message,
                                                                           std::shared_ptr<ServerCore> server) {

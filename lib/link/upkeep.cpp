@@ -139,8 +139,9 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
     if (reason != DropReason::closed || cause.code() != ErrorCode::closed) {
       if (peer->closing) first = peer->ended_by;
       in_order = peer->closing && first.code() == ErrorCode::closed;
-      cause = Error{ErrorCode::peer_lost, Fate::maybe_executed, "the link to this peer ended"}.with(
-          in_order ? "its bus was closed" : first.text().empty() ? name_of(first.code()) : first.text());
+      std::string words{in_order ? "its bus was closed" : first.text().empty() ? name_of(first.code()) : first.text()};
+      if (!in_order && !first.detail().empty()) words.append(": ").append(first.detail());
+      cause = Error{ErrorCode::peer_lost, Fate::maybe_executed, "the link to this peer ended"}.with(words);
     }
     std::erase(connections_, peer);
     if (was_up) busy_.push_back(peer->info.incarnation);

@@ -256,8 +256,8 @@ std::optional<Error> decode_failure(std::span<const std::byte> body) noexcept {
     const std::string more = copied(from.detail());
     constexpr const char* own_error = "the server answered with an error of its own";
     const bool is_own = code == ErrorCode::app_error;
-    // Its detail says it all; without one its text does, unless that is what stands for it here.
-    if (is_own && (!more.empty() || detail == own_error)) detail.clear();
+    // Nothing is added by the text that stands here, too.
+    if (is_own && detail == own_error) detail.clear();
     if (!detail.empty() && !more.empty()) detail.append(": ");
     detail.append(more);
     return Error{code, fate, is_own ? own_error : "the other side answered"}.with(detail).with_app_code(from.app_code());

@@ -293,7 +293,7 @@ TEST_CASE("an answer that is an error keeps code, fate, app code and words") {
   CHECK(error.code() == ErrorCode::app_error);
   CHECK(error.fate() == Fate::failed);
   CHECK(error.app_code() == -7);
-  CHECK(error.detail() == "no such pid");
+  CHECK(error.detail() == "the handler answered fail: no such pid");
 }
 
 TEST_CASE("cancel tells the server once; the late answer goes nowhere") {

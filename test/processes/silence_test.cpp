@@ -128,7 +128,7 @@ TEST_CASE("P11: a line that carries one direction only is lost to both ends, and
 }
 
 TEST_CASE("P8: what is dropped at the end of a burst is reported though no message follows it") {
-  Through line{{"subscriber", "heartbeat=1000", "queue=4096"}, {"publisher", "heartbeat=1000"}, 4096};
+  Through line{{"subscriber", "heartbeat=2000", "queue=4096"}, {"publisher", "heartbeat=2000"}, 4096};
   ActorProcess& subscriber = *line.listens;
   ActorProcess& publisher = *line.dials;
   REQUIRE(publisher.works("matched 20000", "matched"));
@@ -138,7 +138,7 @@ TEST_CASE("P8: what is dropped at the end of a burst is reported though no messa
   const Line done = publisher.line("done");
   REQUIRE(done.is("done"));
   line.proxy->heal();
-  settle(publisher, subscriber, 1, 1, 1000ms);
+  settle(publisher, subscriber, 1, 1, 2000ms);
   const Heard heard = subscriber.heard();
   CHECK(heard.ledger.missing() > 0);
   CHECK(heard.count("bus", "peer_lost") == 0);

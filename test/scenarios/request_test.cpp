@@ -288,3 +288,16 @@ EVERYWHERE("P12 the text of an app_error is its detail, near and far alike") {
   REQUIRE_FALSE(reply);
   CHECK(reply.error().detail() == "no such thing");
 }
+
+EVERYWHERE("P12 an error that a handler words itself keeps its text and its detail, near and far") {
+  auto server = s.out().serve(echo, [](const Request<Bytes>&) -> Result<Message<Bytes>> {
+    return Error{ErrorCode::app_error, "battery too low"}.with_app_code(42).with("robot r7");
+  }).value();
+  auto client = s.in().client(echo).value();
+  REQUIRE(client.wait_server(30s));
+  const auto reply = client.request(bytes("q")).get();
+  REQUIRE(code(reply) == is(ErrorCode::app_error));
+  CHECK(reply.error().app_code() == 42);
+  CHECK(reply.error().message().find("battery too low") != std::string::npos);
+  CHECK(reply.error().message().find("robot r7") != std::string::npos);
+}

@@ -95,6 +95,14 @@ class Generating(Case):
         self.assertIn(str(pathlib.Path(MARKERS).resolve() / "midplane.fbs"), sources)
 
 
+    def test_a_service_named_like_its_namespace_is_warned_of(self):
+        done = self.gen(self.write("market.fbs", service("ticks(Tick):midplane.Topic;")), "--out", "out")
+        self.expect(0, done)
+        self.assertIn("market.Market is named like the namespace it lies in", done.stderr)
+        other = self.write("other.fbs", service("ticks(Tick):midplane.Topic;").replace("rpc_service Market", "rpc_service Feed"))
+        self.assertEqual("", self.gen(other, "--out", "out").stderr)
+
+
 class Refusing(Case):
     def refused(self, method, *words):
         done = self.gen(self.write("market.fbs", service(method)), "--out", "out")

@@ -94,6 +94,9 @@ Contracts read_contracts(const schema::Schema& schema, const std::string& file, 
     const auto scope = scope_of(group.full_name);
     group.cpp_namespace = (scope.empty() ? std::string{} : cpp_name(scope) + "::") +
                           identifier(snake_case(leaf_of(group.full_name)));
+    if (!scope.empty() && identifier(snake_case(leaf_of(scope))) == identifier(snake_case(leaf_of(group.full_name))))
+      contracts.warnings.push_back(file + ": " + group.full_name + " is named like the namespace it lies in: its constants are in " +
+                                   group.cpp_namespace + ", and a using directive makes the name ambiguous; better rename the service");
     uses.take("C++ name", group.cpp_namespace, file + ": " + group.full_name);
     if (service->calls() != nullptr) {
       for (const auto* call : *service->calls()) {

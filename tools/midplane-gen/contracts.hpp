@@ -39,6 +39,7 @@ struct Group {
 struct Contracts {
   std::vector<const reflection::Object*> tables;
   std::vector<Group> groups;
+  std::vector<std::string> warnings;
   std::vector<std::string> includes;  ///< stems of the schemas included directly, without midplane.fbs
 };
 

@@ -1,5 +1,6 @@
 #include "generate.hpp"
 
+#include <iostream>
 #include <set>
 
 #include "contracts.hpp"
@@ -44,6 +45,7 @@ void generate(const Task& task, const Flatc& flatc) {
   }
   const schema::Schema schema = load_schema(compiled.bfbs, task.input);
   const Contracts contracts = read_contracts(schema, task.input.string(), stem);
+  for (const std::string& warning : contracts.warnings) std::cerr << "midplane-gen: warning: " << warning << '\n';
   const std::string header = header_text(contracts, schema, stem);
   const std::string source = source_text(contracts, schema, compiled.bfbs, stem);
 

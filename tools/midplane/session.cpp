@@ -105,8 +105,10 @@ std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
   for (const Missing& one : session->missing())
     note("not reached: " + one.endpoint + ": " + (one.why.empty() ? "no answer yet" : one.why));
   if (session->peers().empty())
-    stop(Exit::unreachable, "no bus was reached within " + text_of(timeout) +
-                                "; is it running and listening there? `midplane doctor --peer ADDRESS` looks closer");
+    stop(Exit::unreachable,
+         "no bus was reached within " + text_of(timeout) +
+             (where.peers.empty() ? std::string{"; a bus has to dial the address of --listen"}
+                                  : "; is it running and listening there? `midplane doctor --peer ADDRESS` looks closer"));
   return session;
 }
 

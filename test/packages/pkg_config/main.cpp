@@ -18,14 +18,14 @@ int main() {
   auto bus = midplane::Bus::open();
   if (!bus) return failed(bus.error());
 
-  auto readings = bus->publisher(station::station::readings, {.retain = true});
+  auto readings = bus->publisher(station::outside::readings, {.retain = true});
   if (!readings) return failed(readings.error());
   for (const double celsius : {20.5, 21.0}) {
     auto published = readings->publish(reading(celsius));
     if (!published) return failed(published.error());
   }
 
-  auto inbox = bus->inbox(station::station::readings);  // the last reading is retained for whom comes late
+  auto inbox = bus->inbox(station::outside::readings);  // the last reading is retained for whom comes late
   if (!inbox) return failed(inbox.error());
   auto item = inbox->take(std::chrono::seconds{5});
   if (!item) return failed(item.error());
@@ -33,10 +33,10 @@ int main() {
     std::printf("%s: %.1f degrees\n", (*message)->sensor()->c_str(), (*message)->celsius());
   }
 
-  auto server = bus->serve(station::station::last, [](const midplane::Request<station::Question>&) {
+  auto server = bus->serve(station::outside::last, [](const midplane::Request<station::Question>&) {
     return reading(21.0);
   });
-  auto client = bus->client(station::station::last);
+  auto client = bus->client(station::outside::last);
   if (!server || !client) return failed(server ? client.error() : server.error());
   auto answer = client->request([](flatbuffers::FlatBufferBuilder& b) {
     return station::CreateQuestionDirect(b, "roof");
