@@ -267,6 +267,12 @@ void Duty::when_writable(Function<void()> fn) {
       extra.correlation, [bus = server_->bus, fn = std::move(fn)]() mutable { guarded(*bus, "writable", fn); });
 }
 
+void Duty::go_on_later(Function<void()> fn) {
+  // What nobody drives would keep the bus, which keeps it.
+  if (!request_ || is_inherited(request_) || server_->bus->executor->is_driven()) return fn();
+  post(*server_->bus, "stream", [fn = std::move(fn)](BusCore*) mutable { fn(); });
+}
+
 Result<void> Duty::finish() noexcept {
   if (is_inherited(request_)) return fail(closed_handle());
   wire::Extra& extra = extra_of(request_);

@@ -14,3 +14,5 @@
 #include <midplane/zmq.hpp>
 
 #include "market.hpp"
+
+#pragma GCC diagnostic ignored "-Wunused-variable"  // a snippet may only show how something is made

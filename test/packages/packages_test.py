@@ -71,9 +71,11 @@ def documents(copy):
     folder = copy.prefix / "share" / "doc" / "midplane"
     for source in [tree / "README.md", tree / "CHANGELOG.md", *(tree / "docs").glob("*.md"), *(tree / "examples").glob("*.cpp")]:
         require((folder / source.relative_to(tree)).read_bytes() == source.read_bytes(), f"{source.name} is not installed")
-    links = [(page, link) for page in (folder / "docs").glob("*.md")
-             for link in re.findall(r"\]\(((?:\.\./(?:examples/|README))?[A-Za-z0-9_/]+\.[a-z]+)", page.read_text())]
-    require(len(links) > 20, f"only {len(links)} links were looked at")
+    pages = [folder / "README.md", *(folder / "docs").glob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([A-Za-z0-9_./]+)[)#]",
+                                                         re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S))
+             if not link.startswith("http")]
+    require(len(links) > 50, f"only {len(links)} links were looked at")
     broken = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
     require(not broken, "\n".join(broken))
 

@@ -93,7 +93,7 @@ TEST_CASE("a queue group over three processes: one member and every plain subscr
   CHECK(wrong == 0);
   // In turn over all members of a publisher, so each has a like share.
   CHECK(account.shares.size() == all_members);
-  for (const auto& [name, share] : account.shares) CHECK_MESSAGE(share >= each / all_members, name << " got " << share);
+  for (const auto& one : account.shares) CHECK_MESSAGE(one.second >= each / all_members, one.first << " got " << one.second);
   std::printf("%llu messages of two processes to three with 1, 2 and 3 members: %zu deliveries after %.0f ms\n",
               static_cast<unsigned long long>(2 * each), account.deliveries, ms_between(began, now_ns()));
 }

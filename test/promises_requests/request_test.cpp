@@ -311,7 +311,7 @@ TEST_CASE("get in a manual handler answers would_deadlock, and the Pending stays
 }
 
 TEST_CASE("get on a pool waits while another worker is free, else would_deadlock") {
-  for (const std::size_t threads : {1, 2}) {
+  for (const std::size_t threads : {1u, 2u}) {
     auto pool = pool_executor({.threads = threads}).value();
     auto bus = Bus::open({.executor = pool}).value();
     auto server = bus.serve(echo, [](const Request<Bytes>& q) { return q; }).value();

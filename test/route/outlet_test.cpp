@@ -60,13 +60,12 @@ TEST_CASE("publishers on one handle, joiners and leavers at once") {
       const std::byte one[8]{};
       while (!ending) offered += publisher.publish(std::span<const std::byte>{one})->sinks;
     });
-  std::uint64_t retained = 0;
   std::atomic<std::uint64_t> marked{0};
   for (int round = 0; round < 200; ++round) {
     auto a = bus.subscribe(topic, [&](const Message<Bytes>& m) { marked += m.retained(); }).value();
     auto b = bus.inbox(topic).value();
     while (b.stats().delivered < 20) {
-      if (auto item = b.try_take()) retained += std::get<Message<Bytes>>(*item).retained();
+      static_cast<void>(b.try_take());
     }
   }
   ending = true;

@@ -105,10 +105,10 @@ void shared(Setting& s, unsigned members, bool with_near_member) {
   ledger.check(messages, 3);
   const auto shares = ledger.shares();
   CHECK(shares.size() == members + (with_near_member ? 1 : 0));
-  for (const auto& [name, share] : shares) CHECK_MESSAGE(share > 0, name);
+  for (const auto& one : shares) CHECK_MESSAGE(one.second > 0, one.first);
   if (!with_near_member) {
     // In turn: what one Publisher gives to its members differs by at most one.
-    for (const auto& [name, share] : shares) CHECK_MESSAGE(share >= static_cast<int>(600 / members) - 2, name);
+    for (const auto& one : shares) CHECK_MESSAGE(one.second >= static_cast<int>(600 / members) - 2, one.first);
   }
 }
 

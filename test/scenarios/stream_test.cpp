@@ -193,6 +193,28 @@ EVERYWHERE("a contract that streams is not asked with request()") {
   CHECK(reply.error().fate() == Fate::not_started);
 }
 
+TEST_CASE("a stream whose reader keeps up leaves its worker to others between items") {
+  auto pool = pool_executor({.threads = 1}).value();
+  Bus bus = Bus::open({.executor = pool}).value();
+  std::atomic<bool> beaten{false};
+  std::atomic<int> late{-1};
+  auto beat = bus.subscribe(Topic<Bytes>{"beat"}, [&](const Message<Bytes>&) { beaten = true; }).value();
+  auto beats = bus.publisher(Topic<Bytes>{"beat"}).value();
+  auto server = bus.serve(echo, [&](Request<Bytes>, StreamResponder<Bytes> out) {
+    std::move(out).send_each([&, n = 0]() mutable -> std::optional<std::span<const std::byte>> {
+      if (n == 3) CHECK(beats.publish(bytes("x")));
+      if (beaten && late < 0) late = n;
+      return n++ == 60 ? std::nullopt : std::optional{bytes("item")};  // fewer than its reader has room for
+    });
+  }).value();
+  auto client = bus.client(echo).value();
+  auto stream = client.open(bytes("go"));
+  int items = 0;
+  for (auto item = stream.next(30s); item && item->has_value(); item = stream.next(30s)) ++items;
+  CHECK(items == 60);
+  CHECK(late == 16);
+}
+
 EVERYWHERE("an error at the end of a stream comes behind its items") {
   Source source{s, 100, [](auto& a) { CHECK(a.fail(4, "broken")); }};
   auto client = s.in().client(echo, {.timeout = 10min}).value();

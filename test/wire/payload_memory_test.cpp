@@ -14,7 +14,7 @@ TEST_CASE("a block that came home is used again, of its own size") {
   Counting resource;
   PayloadMemory* memory = PayloadMemory::make(&resource, 1 << 20);
   Depot* depot = memory->open_depot();
-  for (const std::size_t bytes : {8, 200, 5000, 60'000}) {
+  for (const std::size_t bytes : {8u, 200u, 5000u, 60'000u}) {
     Envelope* first = depot->acquire(bytes, false, true);
     REQUIRE(first);
     CHECK(first->capacity >= bytes);

@@ -89,9 +89,9 @@ void Sight::forget(unsigned host, std::string_view topic, bool is_restart) {
   for (auto& [key, series] : series_) {
     if (key.first != host || (!topic.empty() && topics[key.second] != topic)) continue;
     if (is_restart && series.has_life)
-      record_.law.check(Rule::restart_is_told, record_.life_of(host) != series.life, [&] {
+      record_.law.check(Rule::restart_is_told, record_.life_of(host) != series.life, [&, life = series.life] {
         return view_.name + " hears of a restart of " + host_name(host) + ", which still lives its life " +
-               std::to_string(series.life);
+               std::to_string(life);
       });
     series.is_open = series.has_offset = false;
     series.gaps.clear();

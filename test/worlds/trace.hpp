@@ -18,7 +18,7 @@ class Trace {
   /// Words and numbers; equal for equal runs.
   template <class... Parts>
   void note(const Parts&... parts) {
-    mix(static_cast<std::uint64_t>(clock_.now().nanoseconds));
+    mix(clock_.now().nanoseconds);
     (mix(parts), ...);
     if (!keeps_text_) return;
     begin_line();
@@ -36,8 +36,9 @@ class Trace {
   [[nodiscard]] const std::vector<Line>& lines() const noexcept { return lines_; }
 
  private:
-  void mix(std::uint64_t word) noexcept {
-    hash_ = (hash_ ^ word) * 0x9e3779b97f4a7c15ULL;
+  template <std::integral Number>
+  void mix(Number number) noexcept {
+    hash_ = (hash_ ^ static_cast<std::uint64_t>(number)) * 0x9e3779b97f4a7c15ULL;
     hash_ ^= hash_ >> 29;
   }
   void mix(std::string_view text) noexcept {
