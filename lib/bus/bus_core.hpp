@@ -132,7 +132,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
   std::atomic<bool> finished_{false};
-  std::timed_mutex finishing_;
+  std::atomic<std::thread::id> finisher_{};
+  base::Parking finished_spot_;
   std::thread closer_;  ///< of a close that began in a handler
   exec::Condition idle_;
   mutable std::mutex mutex_;

@@ -125,9 +125,16 @@ void BusCore::join_closer() noexcept {
 
 std::string BusCore::finish_close(Instant until) noexcept {
   const std::vector<std::shared_ptr<Part>> all = parts();
-  const std::unique_lock only{finishing_, std::chrono::nanoseconds{(until - base::steady_now() + grace).count()}};
-  if (finished_.load()) return {};
-  if (!only) {  // somebody else is at it, and waits for this one
+  std::thread::id nobody{};
+  if (!finisher_.compare_exchange_strong(nobody, std::this_thread::get_id())) {
+    // Somebody else is at it, who may have more time, or a sink that this very thread tells something.
+    if (nobody == std::this_thread::get_id()) return {};
+    while (!finished_.load()) {
+      const auto key = finished_spot_.prepare();
+      if (finished_.load()) finished_spot_.cancel();
+      else if (!finished_spot_.wait(key, until + grace)) break;
+    }
+    if (finished_.load()) return {};
     for (const auto& part : all) {
       if (mailbox::Runner* runner = part->runner(); runner && !runner->is_stopped()) return runner->name();
     }
@@ -150,7 +157,9 @@ std::string BusCore::finish_close(Instant until) noexcept {
     }
   }
   end_own();
-  if (!finished_.exchange(true)) event(EventKind::closed, name, stuck);
+  finished_.store(true);
+  event(EventKind::closed, name, stuck);
+  finished_spot_.wake_all();
   return stuck;
 }
 
