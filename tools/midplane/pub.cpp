@@ -41,6 +41,8 @@ std::shared_ptr<const TypeSchema> live_type(const Options& options, Session& ses
   Catalogue catalogue{session};
   catalogue.refresh();
   const auto found = catalogue.topic(options.topic);
+  if (!found && catalogue.service(options.topic))
+    stop(Exit::nothing, options.topic + " is a service, not a topic: `midplane req`; published there: " + catalogue.topics_text());
   if (!found)
     stop(Exit::nothing, "nobody subscribes or publishes " + options.topic + "; subscribed there: " + catalogue.subscriptions_text() +
                             "; published: " + catalogue.topics_text());

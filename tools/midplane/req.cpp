@@ -73,6 +73,8 @@ class Req {
     Catalogue catalogue{session};
     catalogue.refresh();
     const auto found = catalogue.service(options_.service);
+    if (!found && catalogue.topic(options_.service))
+      stop(Exit::nothing, options_.service + " is a topic, not a service: `midplane sub` or `midplane pub`; served there: " + catalogue.services_text());
     if (!found) stop(Exit::nothing, "nobody serves " + options_.service + "; served there: " + catalogue.services_text());
     const auto schema = [&](const TypeDescription& type) {
       auto asked = catalogue.schema(found->peer, type);
