@@ -223,7 +223,7 @@ class Bus {
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
   /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a
   /// handler it only starts: a thread finishes it, on a driven executor the loop once all handlers have returned, and
-  /// `closed` is an event.
+  /// `closed` is an event; a drain that a handler has begun may end first, within `duration`.
   Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }
 
   /// A copy of every counter and limit; of a closed bus the last ones. Any thread, never waits for traffic.

@@ -120,6 +120,9 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   void join_closer() noexcept;
   /// Never waits for a handler of theirs.
   void end_own() noexcept;
+  bool tell_drained() noexcept;
+  bool close_when_drained(Instant until) noexcept;
+  void close_soon() noexcept;
   /// Who waits for a match, a server or a confirmation hears that it is over.
   void tell_waiters() noexcept;
   [[nodiscard]] bool all_idle() const;
@@ -131,6 +134,9 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<std::uint64_t> replies_unsendable_{0};
   std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
+  std::atomic<bool> drain_awaits_{false};         ///< a handler has asked to close behind the drain
+  std::atomic<bool> closes_when_drained_{false};  ///< ... by then
+  Instant close_by_{};
   std::atomic<bool> finished_{false};
   std::atomic<std::thread::id> finisher_{};
   base::Parking finished_spot_;

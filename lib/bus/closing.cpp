@@ -24,7 +24,37 @@ void BusCore::look_if_drained() noexcept {
   idle_.changed(*executor);
   if (!withdrawn_.load() || (links && !links->flushed())) return;
   far_side->refuse_new();  // what peers had sent before they knew is here
-  if (all_idle() && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
+  if (all_idle()) tell_drained();
+}
+
+/// True when it was: a close that came first has cut it short.
+bool BusCore::tell_drained() noexcept {
+  if (phase.load() != Phase::draining) return false;
+  if (drained_told_.exchange(true)) return true;
+  event(EventKind::drained, name, {});
+  if (closes_when_drained_.load()) close_soon();
+  return true;
+}
+
+void BusCore::close_soon() noexcept {
+  post(*this, "close", [](BusCore* bus) {
+    if (bus) bus->close(bus->close_by_ - base::steady_now());
+  });
+}
+
+/// A handler that drains and closes means one after the other. True the first time: then `close` has nothing to do yet.
+bool BusCore::close_when_drained(Instant until) noexcept try {
+  if (phase.load() != Phase::draining || drained_told_.load() || drain_awaits_.exchange(true)) return false;
+  close_by_ = until;
+  const auto at_last = [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->close(Duration{0});
+  };
+  start_timer_of_own(shared_from_this(), until - base::steady_now(), at_last);
+  closes_when_drained_.store(true);
+  if (drained_told_.load()) close_soon();  // told since
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 Report BusCore::drain(Duration duration) {
@@ -54,8 +84,7 @@ Report BusCore::drain(Duration duration) {
   const Duration left = std::max(Duration{0}, until - clock->now());
   const bool idle = idle_.wait(*executor, *clock, left, [this] { return all_idle(); }).has_value();
   const bool flushed = !links || links->drain(until);
-  if (idle && flushed && !drained_told_.exchange(true)) event(EventKind::drained, name, {});
-  return report(idle && flushed, {});
+  return report(idle && flushed && tell_drained(), {});
 }
 
 void BusCore::begin_close() noexcept {
@@ -70,9 +99,10 @@ void BusCore::tell_waiters() noexcept {
 
 Report BusCore::close(Duration duration) {
   if (is_inherited()) return report(true, {});
+  const Instant until = base::steady_now() + duration;
+  if (inside_handler() && close_when_drained(until)) return report(false, {});
   const bool first = phase.exchange(Phase::closed) != Phase::closed;
   begin_close();
-  const Instant until = base::steady_now() + duration;
   if (inside_handler()) {
     end_own();
     if (first) finish_later(until);

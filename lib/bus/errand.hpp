@@ -9,6 +9,9 @@ namespace midplane::inline v0::detail {
 /// or they would keep each other. `about` names it in reports.
 void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn);
 
+/// Calls `fn` once on the bus's executor after the delay, also while it drains.
+void start_timer_of_own(const std::shared_ptr<BusCore>& bus, Duration delay, Function<void()> fn);
+
 /// What a wait for readiness answers when it is over.
 inline Result<void> is_ready_unless_closed(const BusCore* bus) {
   return !bus || bus->refuses() ? Result<void>{closed_handle()} : ok();

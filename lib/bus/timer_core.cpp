@@ -72,6 +72,12 @@ std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Dur
   return timer;
 }
 
+void start_timer_of_own(const std::shared_ptr<BusCore>& bus, Duration delay, Function<void()> fn) {
+  auto timer = base::make_unforked<TimerCore>(bus, Duration{0}, false, std::move(fn));
+  bus->enrol(timer);
+  timer->begin(std::max(delay, Duration{0}));
+}
+
 TimerHandle& TimerHandle::operator=(TimerHandle&& other) noexcept {
   if (this == &other) return *this;
   if (core_) core_->end();

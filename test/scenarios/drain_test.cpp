@@ -95,6 +95,67 @@ TEST_CASE("P17 a bus that a handler closes on a pool of its own ends without a w
   CHECK(events->count("closed own ") == 1);
 }
 
+EVERYWHERE("P16 a handler that drains and then closes means one after the other: what waits is handled") {
+  std::atomic<std::uint64_t> seen{0};
+  auto sub = s.in().subscribe(news, [&](const Message<Bytes>&) {
+    if (++seen != 1) return;
+    CHECK_FALSE(s.in().drain(30s).complete);
+    CHECK_FALSE(s.in().close(30s).complete);
+  }, {.queue = ample}).value();
+  auto publisher = s.out().publisher(news).value();
+  s.meet(sub, publisher);
+  for (int i = 0; i < 500; ++i) static_cast<void>(publisher.publish(bytes("x")));
+  CHECK(s.wait_until([&] { return s.in_events().count("closed") == 1; }));
+  CHECK(s.in_events().count("drained") == 1);
+  const SinkStats stats = sub.stats();
+  CHECK(is_whole(stats));
+  CHECK(stats.delivered == seen);
+  if (!s.is_far()) CHECK(stats.delivered == stats.offered);
+  if (s.is_far()) CHECK(stats.delivered > 1);
+}
+
+TEST_CASE("P17 a drain that does not end is closed all the same when the time of its close is over") {
+  World world;
+  std::optional<Responder<Bytes>> kept;
+  int seen = 0;
+  const auto never = manual_executor();
+  auto slow = world.bus.subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.executor = never}).value();
+  auto publisher = world.bus.publisher(news).value();
+  CHECK(publisher.publish(bytes("x")));
+  auto timer = world.bus.after(1ms, [&] {
+    CHECK_FALSE(world.bus.drain(1s).complete);
+    CHECK_FALSE(world.bus.close(2s).complete);
+  });
+  world.pass(1s);
+  CHECK(world.reports->closed == 0);
+  world.pass(2s);
+  CHECK(world.reports->closed == 1);
+  CHECK(world.reports->drained == 0);
+  CHECK(seen == 0);
+}
+
+TEST_CASE("P16 a drain that a close has cut short is not complete") {
+  Bus bus = Bus::open({.name = "cut"}).value();
+  std::atomic<bool> inside{false}, release{false};
+  auto sub = bus.subscribe(news, [&](const Message<Bytes>&) {
+    inside = true;
+    while (!release) std::this_thread::yield();
+  }).value();
+  auto publisher = bus.publisher(news).value();
+  for (int i = 0; i < 3; ++i) CHECK(publisher.publish(bytes("x")));
+  while (!inside) std::this_thread::yield();
+  auto inbox = bus.inbox(Topic<Bytes>{"other"}).value();
+  bool complete = true;
+  std::thread drainer{[&] { complete = bus.drain(30s).complete; }};
+  while (publisher.publish(bytes("x"))) std::this_thread::yield();
+  std::thread closer{[&] { bus.close(30s); }};
+  CHECK(code(inbox.take(30s)) == is(ErrorCode::closed));  // the close has begun
+  release = true;
+  drainer.join();
+  closer.join();
+  CHECK_FALSE(complete);
+}
+
 FAR("P16 a request that comes behind a drain is refused before it ran") {
   std::atomic<int> entered{0};
   auto server = s.out().serve(echo, [&](const Request<Bytes>& q) {

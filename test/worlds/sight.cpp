@@ -146,13 +146,16 @@ void Sight::numbered(const Stamp& stamp, unsigned host, std::uint64_t number) {
                       [&] { return who(stamp) + " comes behind a message of the later life " + std::to_string(series.life); });
     if (series.is_open && !series.told_of_restart) series.is_open = series.has_offset = false;
   }
+  // A link may bring the last words of a life behind the news that it has ended: they go on where it was.
+  const bool goes_on = series.has_life && series.life == stamp.life && series.told_of_restart;
   if (!series.is_open) {
+    if (goes_on && view_.is_plain && number > series.last + 1) missing_ += number - series.last - 1;
     series.first = number;
   } else {
     check_number(series, stamp, number);
     if (view_.is_plain && number > series.last + 1) missing_ += number - series.last - 1;
   }
-  const bool is_start = !series.has_offset;
+  const bool is_start = !series.has_offset && !goes_on;
   series.is_open = series.has_life = series.has_offset = true;
   series.told_of_restart = false;
   series.life = stamp.life;
