@@ -94,6 +94,7 @@ TEST_CASE("P18 after fork no handle of a linked bus does anything in the child, 
       const Side gone_here = std::move(here);
       const Side gone_there = std::move(there);
     }
+#ifndef __SANITIZE_ADDRESS__  // its allocator may be locked for ever in the child of a process with threads
     // A bus of the child's own, and a second one over a link.
     Side own{{.listen = {"tcp://127.0.0.1:0"}}};
     expect(own.attached.has_value());
@@ -102,6 +103,7 @@ TEST_CASE("P18 after fork no handle of a linked bus does anything in the child, 
     expect(to_other.wait_matched(2, 10s).has_value());
     expect(to_other.publish(payload('o')).has_value());
     expect(next(other.inbox).has_value());
+#endif
     ::_exit(0);
   }
   int status = 0;
