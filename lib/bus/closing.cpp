@@ -108,7 +108,7 @@ Report BusCore::close(Duration duration) {
     if (first) finish_later(until);
     return report(false, {});
   }
-  if (finished_.load() && !first) return report(true, {});
+  if (finished_.load() && !first) return join_closer(), report(true, {});
   std::string stuck = finish_close(until);
   if (finished_.load()) join_closer();
   const bool complete = stuck.empty();

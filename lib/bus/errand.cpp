@@ -32,7 +32,11 @@ class Errand final : public Work {
 };
 
 void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn) {
-  bus.executor->submit(*new Errand{bus.weak_from_this(), about, std::move(fn)});
+  post(*bus.executor, bus, about, std::move(fn));
+}
+
+void post(Executor& executor, BusCore& bus, const char* about, Function<void(BusCore*)> fn) {
+  executor.submit(*new Errand{bus.weak_from_this(), about, std::move(fn)});
 }
 
 Result<void> explain_wait(const BusCore& bus, Result<void> waited, const char* text) {

@@ -8,6 +8,8 @@ namespace midplane::inline v0::detail {
 /// Runs `fn` on the bus's executor, with the bus, or null when that has gone meanwhile. It keeps nothing of the bus alive,
 /// or they would keep each other. `about` names it in reports.
 void post(BusCore& bus, const char* about, Function<void(BusCore*)> fn);
+/// The same on another executor.
+void post(Executor& executor, BusCore& bus, const char* about, Function<void(BusCore*)> fn);
 
 /// Calls `fn` once on the bus's executor after the delay, also while it drains.
 void start_timer_of_own(const std::shared_ptr<BusCore>& bus, Duration delay, Function<void()> fn);

@@ -268,9 +268,11 @@ void Duty::when_writable(Function<void()> fn) {
 }
 
 void Duty::go_on_later(Function<void()> fn) {
+  if (!request_ || is_inherited(request_) || !server_->run) return fn();
+  const std::shared_ptr<Executor> executor = server_->run->drainer();
   // What nobody drives would keep the bus, which keeps it.
-  if (!request_ || is_inherited(request_) || server_->bus->executor->is_driven()) return fn();
-  post(*server_->bus, "stream", [fn = std::move(fn)](BusCore*) mutable { fn(); });
+  if (!executor || executor->is_driven()) return fn();
+  post(*executor, *server_->bus, "stream", [fn = std::move(fn)](BusCore*) mutable { fn(); });
 }
 
 Result<void> Duty::finish() noexcept {

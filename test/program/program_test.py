@@ -304,6 +304,10 @@ def places(at):
     with agent("db2") as other:
         got = run("sub", "host.*.memory", "--count", "30", "--json", "--peer", at, "--peer", other)
         check({one["peer"] for one in got.objects if "value" in one} == {"agent-db1", "agent-db2"}, "several buses are listened to at once", got)
+        run("pub", "host.db2.pace", '{"interval_ms":60000}', "--peer", other)
+        run("sub", "host.db2.memory", "--for", "200ms", "--peer", other)  # what was on its way
+        refused("sub says of a topic that is there, and silent, that it can come", 4,
+                ("sub", "host.db2.memory", "--for", "200ms", "--peer", other), "host.db2.memory can come, but nothing was published since")
     refused("--timeout takes a duration", 2, ("ls", "--timeout", "5", "--peer", at), "--timeout", "no duration")
 
 

@@ -116,7 +116,6 @@ EVERYWHERE("P16 a handler that drains and then closes means one after the other:
 
 TEST_CASE("P17 a drain that does not end is closed all the same when the time of its close is over") {
   World world;
-  std::optional<Responder<Bytes>> kept;
   int seen = 0;
   const auto never = manual_executor();
   auto slow = world.bus.subscribe(news, [&](const Message<Bytes>&) { ++seen; }, {.executor = never}).value();

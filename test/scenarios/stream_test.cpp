@@ -1,6 +1,9 @@
 /// Streamed replies with credits.
 #include "setting.hpp"
 
+#include <set>
+#include <thread>
+
 using namespace midplane;
 using namespace midplane::test;
 
@@ -193,26 +196,29 @@ EVERYWHERE("a contract that streams is not asked with request()") {
   CHECK(reply.error().fate() == Fate::not_started);
 }
 
-TEST_CASE("a stream whose reader keeps up leaves its worker to others between items") {
+TEST_CASE("a stream whose reader keeps up leaves its worker to others between items, and goes on there") {
   auto pool = pool_executor({.threads = 1}).value();
-  Bus bus = Bus::open({.executor = pool}).value();
+  Bus bus = Bus::open().value();
   std::atomic<bool> beaten{false};
   std::atomic<int> late{-1};
-  auto beat = bus.subscribe(Topic<Bytes>{"beat"}, [&](const Message<Bytes>&) { beaten = true; }).value();
+  std::set<std::thread::id> workers;
+  auto beat = bus.subscribe(Topic<Bytes>{"beat"}, [&](const Message<Bytes>&) { beaten = true; }, {.executor = pool}).value();
   auto beats = bus.publisher(Topic<Bytes>{"beat"}).value();
   auto server = bus.serve(echo, [&](Request<Bytes>, StreamResponder<Bytes> out) {
     std::move(out).send_each([&, n = 0]() mutable -> std::optional<std::span<const std::byte>> {
+      workers.insert(std::this_thread::get_id());
       if (n == 3) CHECK(beats.publish(bytes("x")));
       if (beaten && late < 0) late = n;
       return n++ == 60 ? std::nullopt : std::optional{bytes("item")};  // fewer than its reader has room for
     });
-  }).value();
+  }, {.executor = pool}).value();
   auto client = bus.client(echo).value();
   auto stream = client.open(bytes("go"));
   int items = 0;
   for (auto item = stream.next(30s); item && item->has_value(); item = stream.next(30s)) ++items;
   CHECK(items == 60);
   CHECK(late == 16);
+  CHECK(workers.size() == 1);
 }
 
 EVERYWHERE("an error at the end of a stream comes behind its items") {

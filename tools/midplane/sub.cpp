@@ -184,9 +184,10 @@ class Sub {
         if (matches(pattern_, topic.name)) matching.push_back(topic.name);
       }
     }
-    if (matching.empty())
+    if (matching.empty()) {
       if (catalogue.service(pattern_)) return " " + pattern_ + " is a service, not a topic: `midplane req`; published are: " + catalogue.topics_text();
       return " no topic that is published there matches " + pattern_ + "; published are: " + catalogue.topics_text();
+    }
     return " " + some_of(std::move(matching)) + " can come, but nothing was published since";
   }
 
