@@ -3,9 +3,10 @@
 
 usage: check_abi.py BUILD [--tag TAG]
 
-The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A removed or changed public symbol,
-or a changed layout of a type of the public headers, is a break: it needs a new soname. What is new is no break. Ends
-with 0 when nothing broke or the soname is new, 1 on a break, 77 when there is no tag to compare with.
+The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A clone without tags goes by the last
+line of packaging/releases.txt, which names the same commit. A removed or changed public symbol, or a changed layout of a
+type of the public headers, is a break: it needs a new soname. What is new is no break. Ends with 0 when nothing broke or
+the soname is new, 1 on a break, 77 when there is no release to compare with.
 """
 import argparse
 import json
@@ -56,18 +57,32 @@ def verdict(old, new, old_headers, new_headers):
                    f"{report}")
 
 
-def last_tag(tree=ROOT):
-    """None when there is none."""
-    inside = subprocess.run(["git", "-C", str(tree), "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*", "HEAD^"],
-                            capture_output=True, text=True, check=False)
-    return inside.stdout.strip() if inside.returncode == 0 else None
+def asked_of_git(tree, *words):
+    """None when git says no."""
+    done = subprocess.run(["git", "-C", str(tree), *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
-def build_of(tag, scratch):
-    """The libraries and headers of a tag, built from its own files."""
+def last_release(tree=ROOT):
+    """(its name, its commit); (None, why) when there is none to compare with."""
+    if tag := asked_of_git(tree, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*", "HEAD^"):
+        return tag, tag
+    recorded = tree / "packaging" / "releases.txt"
+    lines = [line for line in recorded.read_text().splitlines() if line.strip() and not line.startswith("#")] \
+        if recorded.exists() else []
+    if not lines:
+        return None, "there is no release to compare with (no tag v*, none in packaging/releases.txt)"
+    name, commit = lines[-1].split()
+    if asked_of_git(tree, "merge-base", "--is-ancestor", commit, "HEAD^") is None:
+        return None, f"{name} ({commit}) is not behind this commit, as this clone knows it; try git fetch --unshallow --tags"
+    return name, commit
+
+
+def build_of(commit, scratch):
+    """The libraries and headers of a commit or tag, built from its own files."""
     tree = pathlib.Path(scratch) / "tree"
     tree.mkdir()
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", tag], check=True, capture_output=True).stdout
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)
     output_of("meson", "setup", "build", "-Dtests=false", "-Dexamples=false", "-Dbench=false", cwd=tree)
     targets = json.loads(output_of("meson", "introspect", "--targets", "build", cwd=tree))
@@ -81,13 +96,13 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--tag")
     arguments = parser.parse_args()
-    tag = arguments.tag or last_tag()
+    tag, commit = (arguments.tag, arguments.tag) if arguments.tag else last_release()
     if not tag:
-        print("skipped: there is no release to compare with (no tag v*)")
+        print(f"skipped: {commit}")
         return 77
     good = True
     with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch:
-        old = build_of(tag, scratch)
+        old = build_of(commit, scratch)
         for library in LIBRARIES:
             before, after = old / "build" / "lib" / library, arguments.build / "lib" / library
             if not before.exists():

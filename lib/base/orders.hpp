@@ -11,12 +11,14 @@ struct Proven {
   static constexpr std::memory_order acquire = std::memory_order_acquire;
   static constexpr std::memory_order release = std::memory_order_release;
   static constexpr std::memory_order acq_rel = std::memory_order_acq_rel;
+  static constexpr std::memory_order seq_cst = std::memory_order_seq_cst;
 };
 
 struct Relaxed {
   static constexpr std::memory_order acquire = std::memory_order_relaxed;
   static constexpr std::memory_order release = std::memory_order_relaxed;
   static constexpr std::memory_order acq_rel = std::memory_order_relaxed;
+  static constexpr std::memory_order seq_cst = std::memory_order_relaxed;
 };
 
 /// Words that different threads write stay this far apart: one line, and its neighbour that x86 fetches with it.

@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "exec/running.hpp"
 #include "exec/seen_nudges.hpp"
+#include "wire/shared_releases.hpp"
 
 namespace midplane::inline v0 {
 
@@ -131,6 +132,7 @@ void ManualCore::take_submitted() noexcept {
 /// What is ready now: not what a handler submits or starts meanwhile, else a handler that submits itself again would
 /// never let `poll` return.
 std::size_t ManualCore::run_ready() noexcept {
+  const wire::SharedReleases together;
   take_submitted();
   const bool timed = timers_.any_due(*clock_);
   const Instant now = timed ? clock_->now() : Instant{};

@@ -8,6 +8,11 @@
 /// the consumer's acquires it and sees the new tail when it looks again. So no message is left behind and no fence is
 /// needed. With `Telling::later` one such read-modify-write of the producer stands behind many stores of `tail_`: what is
 /// said of the last of them holds for all, and until it comes nobody waits for them but who looks by himself.
+///
+/// A message that went into several lanes needs one `order_pushes` instead, a sequentially consistent fence between the
+/// stores of all the tails and the loads of all the marks. When `looks_listed` reads what the consumer's exchange of
+/// `listed_` overwrites, that exchange is behind the fence in the one order of such operations, and so is its load of
+/// `tail_`, which therefore sees the store.
 
 #include <algorithm>
 #include <atomic>
@@ -73,6 +78,10 @@ class BasicLane {
     for (wire::Envelope* const envelope : envelopes) fill(at++, envelope);
     return end_push(at, telling);
   }
+  /// Between pushes with `Telling::later` and looking which of their lanes have to be listed.
+  static void order_pushes() noexcept { std::atomic_thread_fence(Orders::seq_cst); }
+  /// Behind `order_pushes`: true when the consumer will look again by itself.
+  [[nodiscard]] bool looks_listed() const noexcept { return listed_.load(std::memory_order_relaxed); }
   /// False when it is listed already.
   bool mark_listed() noexcept { return !listed_.exchange(true, Orders::acq_rel); }
   /// Gives back what the lane holds in advance: when the sender leaves.
@@ -94,8 +103,8 @@ class BasicLane {
   }
   /// True when it stayed empty; otherwise it counts as listed again or the producer has listed it.
   bool unlist() noexcept {
-    listed_.exchange(false, Orders::acq_rel);
-    if (filled() == position()) return true;
+    listed_.exchange(false, Orders::seq_cst);
+    if (tail_.load(Orders::seq_cst) == position()) return true;
     return !mark_listed();
   }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
-#include "base/prefetch.hpp"
 #include "wire/payload_memory.hpp"
 #include "wire/return_address.hpp"
 
@@ -212,24 +211,13 @@ wire::Envelope* Mailbox::take_from_lanes() noexcept {
       burst_left_ = burst_messages;
       continue;
     }
-    --burst_left_;
-    const std::uint64_t at = lane.position();
-    wire::Envelope* envelope = lane.peek(at);
-    if (at + 6 < lane.known_) base::prefetch(lane.peek(at + 6));
-    if (at + 3 < lane.known_) base::prefetch(lane.peek(at + 3)->payload);
-    lane.advance(at, envelope->size);
-    return envelope;
+    return take_from(lane);
   }
 }
 
 bool Mailbox::has_listed() const noexcept {
   return listed_.load(std::memory_order_acquire) != nullptr || first_size_.load(std::memory_order_acquire) != 0 ||
          conflation_size_.load(std::memory_order_acquire) != 0;
-}
-
-void Mailbox::count_delivered() noexcept {
-  if (shared_consumer_) delivered_.fetch_add(1, std::memory_order_relaxed);
-  else bump(delivered_);
 }
 
 void Mailbox::lose(wire::Envelope& envelope, DropReason reason) noexcept {
@@ -276,8 +264,8 @@ void Mailbox::wait_for_room(Duration nap) noexcept {
   else room_.wait(key, base::steady_now() + nap);
 }
 
-void Mailbox::room_made() noexcept {
-  if (!room_wanted_.load(std::memory_order_relaxed) || !half_free()) return;
+void Mailbox::wake_senders() noexcept {
+  if (!half_free()) return;
   room_wanted_.store(false, std::memory_order_relaxed);
   room_.wake_all();
   tell_room();

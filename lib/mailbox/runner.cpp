@@ -124,10 +124,12 @@ void Runner::look(Worker& worker) noexcept {
 /// How many messages it took.
 int Runner::run_burst() noexcept {
   int found = 0;
+  wire::SharedReleases* const shared = wire::SharedReleases::here();
+  if (shared) shared->begin();
   for (int left = run_messages_max; left > 0;) {
-    wire::Reclaimer reclaimer;
+    wire::Reclaimer reclaimer{shared};
+    Taken taken;
     for (int chain = reclaim_every; chain > 0; --chain, --left) {
-      Taken taken;
       if (shared_consumer_) {
         consumer_.lock();
         const bool any = take(taken);
@@ -135,7 +137,7 @@ int Runner::run_burst() noexcept {
         consumer_.unlock();
         if (more) wake();
         if (!any) return found;
-      } else if (!take(taken)) {
+      } else if (!take_behind(taken) && !take(taken)) {
         return found;
       }
       ++found;

@@ -180,8 +180,10 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
     return offering;
   }
   if (counted > 1) envelope->references.fetch_add(counted - 1, std::memory_order_relaxed);
+  const bool together = mouths_.size() > 1 && wakes.telling() == mailbox::Telling::now;
+  const mailbox::Telling telling = together ? mailbox::Telling::later : wakes.telling();
   for (Mouth& mouth : mouths_) {
-    if (mouth.overflow != Overflow::block || mouth.mismatched) put(mouth, envelope, offering, wakes);
+    if (mouth.overflow != Overflow::block || mouth.mismatched) put(mouth, envelope, offering, wakes, telling);
   }
   for (Group& group : groups_) put_to_one(group, envelope, offering, wakes);
   Offering far;
@@ -203,12 +205,15 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
         continue;
       }
       if (mouth.lane->reserve(size)) {
-        put_reserved(mouth, envelope, offering, wakes);
+        put_reserved(mouth, envelope, offering, wakes, telling);
         continue;
       }
       if (until.nanoseconds < 0) until = clock.now() + longest;
-      put_waiting(mouth, envelope, until, clock, offering, wakes);
+      put_waiting(mouth, envelope, until, clock, offering, wakes, telling);
     }
+  }
+  if (together) find_unlisted(wakes);
+  if (any_blocking_) {
     for (Way& way : ways_) {
       if (way.blocks && way.is_plain) wait_for_far(way, *envelope, clock, far, wakes);
     }
@@ -303,7 +308,7 @@ void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> 
     if (offering.queued == before) detail::release(envelope);
   };
   for (Mouth& mouth : mouths_) {
-    if (only == 0 || mouth.id == only) give([&] { put(mouth, envelope, offering, wakes); });
+    if (only == 0 || mouth.id == only) give([&] { put(mouth, envelope, offering, wakes, wakes.telling()); });
   }
   for (Group& group : groups_) {
     const bool is_named = std::find(groups.begin(), groups.end(), group.name) != groups.end();
@@ -312,39 +317,52 @@ void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> 
   detail::release(envelope);
 }
 
-void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept {
-  mouth.lane->count_offered();
-  ++offering.queued;
-  if (mouth.lane->push(envelope, wakes.telling())) wakes.add(*mouth.mailbox, *mouth.lane);
+/// One fence for all, where each push with `Telling::now` would have a read-modify-write of its own.
+void Outlet::find_unlisted(Wakes& wakes) noexcept {
+  mailbox::Lane::order_pushes();
+  for (const Mouth& mouth : mouths_) {
+    if (mouth.mismatched || !mouth.lane || mouth.overflow == Overflow::latest) continue;
+    if (!mouth.lane->looks_listed() && mouth.lane->mark_listed()) wakes.add(*mouth.mailbox, *mouth.lane);
+  }
 }
 
-void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept {
+void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
+                          mailbox::Telling telling) noexcept {
+  mouth.lane->count_offered();
+  ++offering.queued;
+  if (mouth.lane->push(envelope, telling) && telling == wakes.telling()) wakes.add(*mouth.mailbox, *mouth.lane);
+}
+
+void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
+                 mailbox::Telling telling) noexcept {
   if (mouth.mismatched) {
     mouth.mailbox->count_lost_offer(DropReason::schema_mismatch);
     ++offering.dropped;
     return;
   }
   if (!mouth.lane) return lose(mouth, DropReason::no_memory, offering);
-  if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes);
+  if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes, telling);
   bool listed = false;
-  if (mouth.mailbox->offer(*mouth.lane, envelope, listed, wakes.telling()) == mailbox::Offered::dropped) {
+  if (mouth.mailbox->offer(*mouth.lane, envelope, listed, telling) == mailbox::Offered::dropped) {
     ++offering.dropped;
     return;
   }
   ++offering.queued;
-  if (listed) wakes.add(*mouth.mailbox, *mouth.lane);
+  if (listed && (telling == wakes.telling() || mouth.overflow == Overflow::latest)) wakes.add(*mouth.mailbox, *mouth.lane);
 }
 
 void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,
-                         Wakes& wakes) noexcept {
+                         Wakes& wakes, mailbox::Telling telling) noexcept {
   const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
   if (drainer && drainer->runs_here()) {
     offering.would_deadlock = true;
   } else if (fits) {
-    wakes.tell();  // whoever is to make room must know what waits
+    // Whoever is to make room must know what waits.
+    if (telling != wakes.telling()) find_unlisted(wakes);
+    wakes.tell();
     while (!mouth.mailbox->closing()) {
-      if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes);
+      if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, telling);
       const Instant now = clock.now();
       if (now >= until) break;
       if (drainer && drainer->is_driven()) drainer->drive(std::min(until, now + nap));
@@ -368,18 +386,18 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
       return;
     }
     if (member.mismatched || member.mailbox->closing() || !member.lane) continue;
-    if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes);
+    if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes, wakes.telling());
     if (member.lane->reserve(envelope->size)) {
       if (i != 0) group.turn = first + i + 1;
-      return put_reserved(member, envelope, offering, wakes);
+      return put_reserved(member, envelope, offering, wakes, wakes.telling());
     }
   }
   Mouth& unlucky = group.members[first];
   if (unlucky.is_far()) return ways_[unlucky.way].chosen.push_back(group.name);
-  if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes);
+  if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes, wakes.telling());
   if (!unlucky.lane) return lose(unlucky, DropReason::no_memory, offering);
   if (unlucky.mailbox->closing()) return lose(unlucky, unlucky.mailbox->closing_reason(), offering);
-  if (unlucky.overflow == Overflow::drop_oldest) return put(unlucky, envelope, offering, wakes);
+  if (unlucky.overflow == Overflow::drop_oldest) return put(unlucky, envelope, offering, wakes, wakes.telling());
   lose(unlucky, DropReason::queue_full_newest, offering);
 }
 

@@ -189,10 +189,13 @@ class Outlet {
   static void lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept;
   bool reserve_refusing(std::uint32_t size) noexcept;
   void deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
-  void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
-  void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
-  void put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,
-                   Wakes& wakes) noexcept;
+  /// `Telling::later` here: the caller looks at all lanes at once, by `find_unlisted`.
+  void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes, mailbox::Telling telling) noexcept;
+  void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
+                    mailbox::Telling telling) noexcept;
+  void put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering, Wakes& wakes,
+                   mailbox::Telling telling) noexcept;
+  void find_unlisted(Wakes& wakes) noexcept;
   void put_to_one(Group& group, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
   void offer_far(Way& way, wire::Envelope& envelope, Offering& offering, bool admitted) noexcept;
   void wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offering& offering, Wakes& wakes) noexcept;

@@ -397,9 +397,16 @@ void Slab::close() noexcept {
 }
 
 void Reclaimer::release(Envelope* envelope) noexcept {
-  if (envelope->references.load(std::memory_order_acquire) != 1 &&
-      envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-    return;
+  if (const std::uint32_t references = envelope->references.load(std::memory_order_acquire); references != 1) {
+    if (shared_ ? !shared_->release(*envelope, references)
+                : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+      return;
+  }
+  bury(envelope);
+}
+
+/// Nobody else has it.
+void Reclaimer::bury(Envelope* envelope) noexcept {
   if (envelope->extra) let_go(*envelope);
   if (envelope->size_class == uncached) return detail::recycle(envelope);
   if (envelope->size_class != carved) return add(envelope);
@@ -431,6 +438,15 @@ void Reclaimer::add(Envelope* envelope) noexcept {
 void Reclaimer::flush() noexcept {
   settle();
   send_home();
+}
+
+void SharedReleases::give_back() noexcept {
+  Reclaimer reclaimer;
+  for (std::size_t at = 0; at < count_; ++at) {
+    const auto [envelope, references] = kept_[at];
+    if (envelope && envelope->references.fetch_sub(references, std::memory_order_acq_rel) == references)
+      reclaimer.bury(envelope);
+  }
 }
 
 void Reclaimer::send_home() noexcept {

@@ -22,6 +22,7 @@
 #include "base/flag.hpp"
 #include "wire/envelope.hpp"
 #include "wire/return_stack.hpp"
+#include "wire/shared_releases.hpp"
 
 namespace midplane::inline v0::wire {
 
@@ -135,7 +136,8 @@ class Reclaimer {
   /// It keeps no more than this many before it sends them.
   static constexpr std::size_t capacity = bundled_max(1) + 1;
 
-  Reclaimer() = default;
+  /// `shared`: keeps the references of messages that others have too; null: nobody does.
+  explicit Reclaimer(SharedReleases* shared = nullptr) noexcept : shared_{shared} {}
   Reclaimer(const Reclaimer&) = delete;
   ~Reclaimer() { flush(); }
   /// Drops one reference; the last one takes the envelope along.
@@ -143,12 +145,15 @@ class Reclaimer {
   void flush() noexcept;
 
  private:
+  friend class SharedReleases;
+  void bury(Envelope* envelope) noexcept;
   void add(Envelope* dead) noexcept;
   void settle() noexcept;
   void send_home() noexcept;
 
   std::array<Envelope*, capacity> dead_;  // left uninitialised: this stands on the path of every burst
   std::size_t count_ = 0;
+  SharedReleases* const shared_;
   Envelope* slab_ = nullptr;      ///< of the last dead messages
   std::uint32_t slab_dead_ = 0;   ///< of its messages, not counted yet
 };

@@ -74,8 +74,28 @@ def tags(scratch):
     found = []
     for words in ((), ("v0.1.0",), ("other",), ("v0.2.0",), ()):
         commit(*words)
-        found.append(check_abi.last_tag(repository))
+        found.append(check_abi.last_release(repository)[0])
     require(found == [None, None, "v0.1.0", "v0.1.0", "v0.2.0"], str(found))
+
+
+def record(scratch):
+    """A clone without tags, at its second commit: what packaging/releases.txt names has to lie behind it."""
+    repository = pathlib.Path(scratch) / "recorded"
+    (repository / "packaging").mkdir(parents=True)
+    run("git", "init", "-q", repository)
+    commits = []
+    for _ in range(2):
+        run("git", "-C", repository, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "--allow-empty",
+            "-m", "x")
+        commits.append(run("git", "-C", repository, "rev-parse", "HEAD").strip())
+    recorded = repository / "packaging" / "releases.txt"
+    recorded.write_text("# release, commit\n")
+    require(check_abi.last_release(repository)[0] is None, "nothing is recorded")
+    recorded.write_text(f"# release, commit\nv0.0.9 {'0' * 40}\nv0.1.0 {commits[0]}\n")
+    require(check_abi.last_release(repository) == ("v0.1.0", commits[0]), str(check_abi.last_release(repository)))
+    recorded.write_text(f"v0.2.0 {'0' * 40}\n")
+    name, why = check_abi.last_release(repository)
+    require(name is None and "unshallow" in why, f"{name} {why}")
 
 
 def against_the_last_tag():
@@ -106,5 +126,6 @@ with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch_folder:
         ("a break with a new soname is allowed",
          lambda: lamps.compare("next", GONE, True, "became liblamp.so.2", "liblamp.so.2")),
         ("the last release is the newest tag v* before this commit", lambda: tags(scratch_folder)),
+        ("a clone without tags goes by packaging/releases.txt", lambda: record(scratch_folder)),
         ("the libraries keep the ABI of the last release", against_the_last_tag),
     ])

@@ -1,0 +1,137 @@
+/// A message of several subscriptions goes home once, with the last of them or at the end of the executor's round.
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "counting_resource.hpp"
+#include "wire/payload_memory.hpp"
+#include "wire/shared_releases.hpp"
+
+using namespace midplane;
+using namespace midplane::wire;
+
+namespace {
+
+struct Messages {
+  Counting resource;
+  PayloadMemory* memory = PayloadMemory::make(&resource, std::size_t{64} << 20);
+  Depot* depot = memory->open_depot();
+
+  std::vector<Envelope*> make(std::size_t count, std::uint32_t references, std::size_t bytes = 64) {
+    std::vector<Envelope*> made;
+    for (std::size_t i = 0; i < count; ++i) {
+      made.push_back(depot->acquire(bytes, false, true));
+      REQUIRE(made.back());
+      made.back()->references.store(references);
+    }
+    return made;
+  }
+  /// Everything is home: nothing is out once the bus is gone.
+  bool all_home() {
+    memory->retire(depot);
+    memory->abandon();
+    return resource.out == 0;
+  }
+};
+
+/// What one subscription does with them.
+void pass(SharedReleases& shared, const std::vector<Envelope*>& messages) {
+  shared.begin();
+  Reclaimer reclaimer{&shared};
+  for (Envelope* const one : messages) reclaimer.release(one);
+}
+
+}  // namespace
+
+TEST_CASE("of three subscriptions the last takes the messages along, and no reference is counted down before") {
+  Messages messages;
+  const auto sent = messages.make(100, 3);
+  SharedReleases shared;
+  pass(shared, sent);
+  pass(shared, sent);
+  for (const Envelope* one : sent) REQUIRE(one->references.load() == 3);
+  pass(shared, sent);
+  const auto again = messages.make(100, 1);
+  CHECK(messages.resource.calls < 130);  // they had come home before the round ended
+  pass(shared, again);
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("what others have still is given back at the end of the round") {
+  Messages messages;
+  const auto sent = messages.make(10, 3);
+  {
+    SharedReleases shared;
+    pass(shared, sent);
+    pass(shared, sent);
+    CHECK(sent.front()->references.load() == 3);
+  }
+  for (const Envelope* one : sent) CHECK(one->references.load() == 1);
+  Reclaimer reclaimer;
+  for (Envelope* const one : sent) reclaimer.release(one);
+  reclaimer.flush();
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("a subscription that did not get all of them passes over the others") {
+  Messages messages;
+  const auto sent = messages.make(6, 3);
+  sent[1]->references.store(2);
+  sent[4]->references.store(2);
+  {
+    SharedReleases shared;
+    pass(shared, sent);
+    pass(shared, {sent[0], sent[2], sent[3], sent[5]});
+    pass(shared, sent);
+  }
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("one subscription's messages in another order are given back all the same") {
+  Messages messages;
+  const auto sent = messages.make(5, 2);
+  {
+    SharedReleases shared;
+    pass(shared, sent);
+    pass(shared, {sent[4], sent[3], sent[2], sent[1], sent[0]});
+  }
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("no more than its capacity is kept, and no large message") {
+  Messages messages;
+  const auto many = messages.make(SharedReleases::capacity + 1, 2);
+  const auto large = messages.make(1, 2, 2000);
+  SharedReleases shared;
+  shared.begin();
+  Reclaimer reclaimer{&shared};
+  reclaimer.release(large.front());
+  CHECK(large.front()->references.load() == 1);
+  for (Envelope* const one : many) reclaimer.release(one);
+  CHECK(many[SharedReleases::capacity - 1]->references.load() == 2);
+  CHECK(many[SharedReleases::capacity]->references.load() == 1);
+  pass(shared, many);
+  pass(shared, large);
+  reclaimer.flush();
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("a round inside a round keeps what is its own") {
+  Messages messages;
+  const auto sent = messages.make(4, 2);
+  {
+    SharedReleases outer;
+    CHECK(SharedReleases::here() == &outer);
+    pass(outer, {sent[0], sent[1]});
+    {
+      SharedReleases inner;
+      CHECK(SharedReleases::here() == &inner);
+      pass(inner, sent);
+    }
+    CHECK(SharedReleases::here() == &outer);
+    CHECK(sent[0]->references.load() == 1);  // the outer round's
+    pass(outer, {sent[2], sent[3]});
+  }
+  CHECK(SharedReleases::here() == nullptr);
+  CHECK(messages.all_home());
+}
