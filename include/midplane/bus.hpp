@@ -42,6 +42,8 @@ struct BusOptions {
   std::pmr::memory_resource* memory = nullptr;  ///< for payloads; outlives every Message; null: new and delete
   Limits limits{};  ///< bounds of size and memory
   Duration heartbeat{std::chrono::seconds{1}};  ///< of its links, 10 ms to 60 s; a peer silent for three is lost
+  /// The longest pause between two dials of an address that nobody answers at, 50 ms to 1 h; the pauses begin at 50 ms.
+  Duration redial_max{std::chrono::seconds{5}};
   Wait wait = Wait::sleep;                   ///< how threads of its own do: those of its pool, and of its transports
   std::shared_ptr<LogSink> log{};            ///< null: silent; `stderr_log()` is one
   std::shared_ptr<EventSink> event{};  ///< null: nobody is told
@@ -126,35 +128,46 @@ class Bus {
   /// close(5 s).
   ~Bus();
 
-  /// Adds a way to other hosts: `attach(zmq::transport({.listen = {"tcp://127.0.0.1:7000"}}))`.
+  /// Adds a way to other hosts: `attach(zmq::transport({.listen = "tcp://127.0.0.1:7000"}))`. Errors: closed,
+  /// invalid_option (also of a transport with no address at all), invalid_endpoint, denied, transport_failed, no_memory.
   Result<void> attach(std::unique_ptr<Transport> transport) {
     return core_ ? detail::attach(*core_, std::move(transport)) : Result<void>{detail::closed_handle()};
   }
 
-  /// Nothing is made from a Result itself: hand over what it holds, `*topic`.
-  template <class Contract, class... Rest>
-  void publisher(const Result<Contract>&, Rest&&...) {
-    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic");
+  /// Not of a Result, of a name alone, or of a function that makes the contract.
+  template <detail::NoContract W>
+  void publisher(const W&, PublisherOptions = {}) {
+    detail::want_topic<W>();
   }
   /// As with `publisher`.
-  template <class Contract, class... Rest>
-  void subscribe(const Result<Contract>&, Rest&&...) {
-    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic or *pattern");
+  template <detail::NoContract W, class F>
+  void subscribe(const W&, F&&, SubscribeOptions = {}) {
+    detail::want_topics<W>();
+  }
+  /// The handler comes before the options.
+  template <class Contract, class F>
+  void subscribe(const Contract&, SubscribeOptions, F&&) {
+    static_assert(!std::is_same_v<F, F>, "the handler comes before the options: subscribe(topic, handler, {.queue = ...})");
   }
   /// As with `publisher`.
-  template <class Contract, class... Rest>
-  void inbox(const Result<Contract>&, Rest&&...) {
-    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *topic or *pattern");
+  template <detail::NoContract W>
+  void inbox(const W&, SubscribeOptions = {}) {
+    detail::want_topics<W>();
   }
   /// As with `publisher`.
-  template <class Contract, class... Rest>
-  void client(const Result<Contract>&, Rest&&...) {
-    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *service");
+  template <detail::NoContract W>
+  void client(const W&, ClientOptions = {}) {
+    detail::want_service<W>();
   }
   /// As with `publisher`.
-  template <class Contract, class... Rest>
-  void serve(const Result<Contract>&, Rest&&...) {
-    static_assert(detail::not_a_result<Contract>, "this is a Result: hand over what it holds, *service");
+  template <detail::NoContract W, class F>
+  void serve(const W&, F&&, ServeOptions = {}) {
+    detail::want_service<W>();
+  }
+  /// The handler comes before the options.
+  template <class Contract, class F>
+  void serve(const Contract&, ServeOptions, F&&) {
+    static_assert(!std::is_same_v<F, F>, "the handler comes before the options: serve(service, handler, {.queue = ...})");
   }
 
   /// A way into one topic. Never blocks. Errors: closed, schema_mismatch (this bus knows the name with another type),

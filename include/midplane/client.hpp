@@ -66,6 +66,7 @@ class PendingHandle {
  private:
   void drop() noexcept;
   Result<AnyMessage> outcome() noexcept;
+  [[nodiscard]] Error nothing_left() const noexcept;
   std::shared_ptr<ClientCore> client_;
   void* call_ = nullptr;
   std::optional<Error> error_;
@@ -101,7 +102,8 @@ class [[nodiscard("dropping it cancels the request")]] Pending {
 
   /// True once `get` will not wait.
   [[nodiscard]] bool ready() const noexcept { return handle_.ready(); }
-  /// Waits for the outcome on the user's thread. `would_deadlock` is no outcome: the Pending stays valid.
+  /// Waits for the outcome on the user's thread and takes it; a second time there is none, `closed` says so.
+  /// `would_deadlock` is no outcome: the Pending stays valid.
   Result<Message<R>> get() { return detail::checked<R>(handle_.get()); }
   /// Hands the outcome to `fn` on the bus's executor; from then on the request is not cancelled by dropping this.
   template <class F>
@@ -220,7 +222,7 @@ class Client {
   detail::PendingHandle send(V&& value, const RequestOptions& options, bool streaming) {
     if (!core_) return detail::PendingHandle{detail::closed_handle()};
     detail::Draft draft{detail::sender_of(*core_), true};
-    if (auto filled = detail::fill<Q>(draft, std::forward<V>(value)); !filled)
+    if (auto filled = detail::fill<Q, detail::Role::request>(draft, std::forward<V>(value)); !filled)
       return detail::PendingHandle{filled.error()};
     return detail::request(core_, draft, options, streaming);
   }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <midplane/bytes.hpp>
 #include <midplane/options.hpp>
@@ -58,6 +59,8 @@ constexpr NameFault check_name(std::string_view name, bool wildcards) noexcept {
 
 /// The typed refusal for a fault; says what a name may be.
 [[nodiscard]] Error name_error(NameFault fault, std::string_view name);
+/// The first of it, for people: what is not printable is shown as '?'.
+[[nodiscard]] std::string shown_name(std::string_view text, std::size_t bytes_max = 64);
 
 /// Not constexpr on purpose: reaching it makes a bad literal fail to compile, with this name in the message.
 void this_name_is_malformed();
@@ -76,9 +79,46 @@ struct NameLiteral {
   std::string_view text;
 };
 
-/// False, and said only when it is asked for.
-template <class>
-inline constexpr bool not_a_result = false;
+template <class W>
+inline constexpr bool is_result = false;
+template <class T>
+inline constexpr bool is_result<Result<T>> = true;
+template <class W>
+inline constexpr bool makes_result = false;
+template <class R, class... A>
+inline constexpr bool makes_result<R(A...)> = is_result<R>;
+template <class W>
+inline constexpr bool is_text = std::is_convertible_v<const W&, std::string_view>;
+
+/// What is handed over where a contract is wanted, and is answered with a sentence.
+template <class W>
+concept NoContract = is_result<W> || makes_result<W> || is_text<W>;
+
+/// Does not compile: a Topic is wanted.
+template <class W>
+constexpr void want_topic() {
+  static_assert(!is_result<W>, "this is a Result: hand over what it holds, *topic");
+  static_assert(!makes_result<W>, "this function makes a topic: call it with its tokens and hand over what it holds, *name_of_topic(token)");
+  static_assert(!is_text<W>, "a name alone has no type: hand over a Topic<T>; for a name that is data, *Topic<T>::named(name)");
+}
+/// Does not compile: a Topic or a Pattern is wanted.
+template <class W>
+constexpr void want_topics() {
+  static_assert(!is_result<W>, "this is a Result: hand over what it holds, *topic or *pattern");
+  static_assert(!makes_result<W>, "this function makes one topic: call it, *name_of_topic(token), or take all with its twin, *name_of_topic_pattern()");
+  static_assert(!is_text<W>, "a name alone has no type: hand over a Topic<T>; for a name that is data *Topic<T>::named(name), for a pattern *Pattern<T>::parse(text)");
+}
+/// Does not compile: a Service is wanted.
+template <class W>
+constexpr void want_service() {
+  static_assert(!is_result<W>, "this is a Result: hand over what it holds, *service");
+  static_assert(!makes_result<W>, "this function makes a service: call it with its tokens and hand over what it holds, *name_of_service(token)");
+  static_assert(!is_text<W>, "a name alone has no types: hand over a Service<Q, R>; for a name that is data, *Service<Q, R>::named(name)");
+}
+
+/// A string that is no literal.
+template <class N>
+concept NameThatIsData = std::is_same_v<N, std::string> || std::is_same_v<N, std::string_view>;
 
 /// `ReadingT`, the object API's value of the table `Reading`.
 template <class T>
@@ -91,10 +131,15 @@ template <class T>
 class Topic {
   static_assert(!detail::NativeTable<T>, "a topic's type is the table, not the object API's value: Topic<Reading>, not Topic<ReadingT>");
  public:
-  /// A literal; a malformed one does not compile.
+  /// A literal; a malformed one does not compile. For a name that is data: `named`.
   constexpr explicit Topic(detail::NameLiteral literal, TopicDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
+  }
+  /// Not of a name that is data.
+  template <detail::NameThatIsData N>
+  explicit Topic(const N&, TopicDefaults = {}) {
+    static_assert(!detail::NameThatIsData<N>, "a name that is data may be malformed: Topic<T>::named(name) checks it");
   }
   /// A name that is data. Errors: invalid_name.
   [[nodiscard]] static Result<Topic> named(std::string_view name, TopicDefaults defaults = {}) {
@@ -123,10 +168,15 @@ class Service {
   static_assert(!detail::NativeTable<Q> && !detail::NativeTable<R>,
                 "a service's types are the tables, not the object API's values: Service<Ask, Quote>, not Service<AskT, QuoteT>");
  public:
-  /// A literal; a malformed one does not compile.
+  /// A literal; a malformed one does not compile. For a name that is data: `named`.
   constexpr explicit Service(detail::NameLiteral literal, ServiceDefaults defaults = {})
       : defaults_{defaults}, size_{static_cast<unsigned char>(literal.text.size())} {
     literal.text.copy(text_.data(), name_bytes_max);
+  }
+  /// Not of a name that is data.
+  template <detail::NameThatIsData N>
+  explicit Service(const N&, ServiceDefaults = {}) {
+    static_assert(!detail::NameThatIsData<N>, "a name that is data may be malformed: Service<Q, R>::named(name) checks it");
   }
   /// A name that is data. Errors: invalid_name.
   [[nodiscard]] static Result<Service> named(std::string_view name, ServiceDefaults defaults = {}) {

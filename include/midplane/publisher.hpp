@@ -25,7 +25,9 @@ struct PublisherOptions {
   bool retain = false;      ///< the bus keeps the last message per topic for joiners while this Publisher lives
   bool one_thread = false;  ///< the caller serialises all calls: saves the flag (two atomic exchanges per message)
   bool stamp = false;       ///< every message carries the time of its publish (`Message::sent_at`)
-  bool far_wait = false;    ///< far subscriptions that chose block or refuse are obeyed here too; else: drop_newest
+  /// Far subscriptions that chose block or refuse are obeyed here too; false: they get what drop_newest leaves, which the
+  /// log says once per topic (`topic.far_wait`; not of an AnyPublisher).
+  bool far_wait = false;
 };
 
 /// What one message has of its own.
@@ -115,8 +117,11 @@ template <class T, class V>
   requires std::is_same_v<V, typename T::NativeTableType> && HasRequiredParts<T>
 inline constexpr bool is_object_with_required_parts<T, V> = true;
 
+/// What a payload is of its contract: the sentence about a wrong type names it.
+enum class Role : unsigned char { message, request, reply };
+
 /// Puts any form of payload into a draft; the error when bytes are no valid T.
-template <class T, class V>
+template <class T, Role role = Role::message, class V>
 Result<void> fill(Draft& draft, V&& value) {
   using Held = std::remove_cvref_t<V>;
   if constexpr (std::is_base_of_v<AnyMessage, Held>) {
@@ -132,7 +137,10 @@ Result<void> fill(Draft& draft, V&& value) {
     if (!Codec<T>::verify(bytes)) return malformed_bytes();
     draft.copy(bytes);
   } else {
-    static_assert(EncodableAs<V, T>, "no value, builder, message or bytes of the topic's payload type (of a Result, what it holds: *result)");
+    constexpr bool fits = EncodableAs<V, T>;
+    static_assert(fits || role != Role::message, "no value, builder, message or bytes of the topic's payload type (of a Result, what it holds: *result)");
+    static_assert(fits || role != Role::request, "no value, builder, message or bytes of the service's request type (of a Result, what it holds: *result)");
+    static_assert(fits || role != Role::reply, "no value, builder, message or bytes of the service's reply type (of a Result, what it holds: *result)");
     if constexpr (is_object_with_required_parts<T, Held>) {
       if (const std::string_view field = RequiredParts<T>::unset(value); !field.empty()) return unset_field(field);
     }
@@ -208,7 +216,10 @@ class Publisher {
   detail::Sender* sender_ = nullptr;  ///< a part of `core_`
 };
 
-/// Names the topic per call and keeps its order across topics.
+/// Names the topic per call and keeps its order across topics. A name that is data becomes a topic by `Topic<T>::named`:
+///
+///     auto topic = Topic<Tick>::named(name);
+///     if (topic) any.publish(*topic, tick);
 class AnyPublisher {
  public:
   AnyPublisher() noexcept = default;
@@ -220,6 +231,11 @@ class AnyPublisher {
     detail::Draft draft{detail::sender_of(*core_), true};
     if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
     return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options);
+  }
+  /// Not on a name alone, nor on a Result.
+  template <detail::NoContract W, class V>
+  void publish(const W&, V&&, const PublishOptions& = {}) {
+    detail::want_topic<W>();
   }
 
   /// Inside.

@@ -21,7 +21,7 @@ inline namespace [[gnu::visibility("default")]] v0 {
 
 /// How requests wait and where they are answered.
 struct ServeOptions {
-  std::optional<Queue> queue{};          ///< bound of waiting requests (the overflow policy is always `busy`)
+  QueueChange queue{};  ///< what it changes of the bound of waiting requests (the overflow policy is always `busy`)
   std::shared_ptr<Executor> executor{};  ///< null: the bus's
   unsigned concurrency = 1;  ///< 1 to 1024; above 1 the handler runs concurrently with itself
 };
@@ -60,6 +60,13 @@ class Duty {
  private:
   AnyMessage request_;
   std::shared_ptr<ServerCore> server_;
+};
+
+/// What `send_each` can take items from.
+template <class F>
+concept GivesItems = requires(F& next) {
+  next().emplace(*next());
+  static_cast<bool>(next());
 };
 
 [[nodiscard]] Duration remaining(const AnyMessage& request) noexcept;
@@ -108,7 +115,7 @@ class Responder {
   Result<void> reply(V&& value) {
     if (!duty_) return detail::closed_handle();
     detail::Draft draft{duty_.sender(), true};
-    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) {
+    if (auto filled = detail::fill<R, detail::Role::reply>(draft, std::forward<V>(value)); !filled) {
       duty_.unsendable(filled.error());
       static_cast<void>(duty_.fail(filled.error().with_fate(Fate::failed)));
       return filled;
@@ -136,12 +143,14 @@ template <class R>
 class StreamResponder {
  public:
   StreamResponder() noexcept = default;
-  /// `no_credit`: the reader is 64 items behind; `writable` tells when to send it again. `gone`: stop.
+  /// Look at what it answers: only a `queued` item is part of the stream. `no_credit`: the reader is 64 items behind and
+  /// this item was not taken; `writable` tells when to send it again. `gone`: stop. An Error: it can not be sent; the
+  /// stream is still open, so end it with `fail`, for a handler that just returns leaves it `abandoned`.
   template <class V>
   Result<Streamed> send(V&& value) {
     if (!duty_) return detail::closed_handle();
     detail::Draft draft{duty_.sender(), true};
-    if (auto filled = detail::fill<R>(draft, std::forward<V>(value)); !filled) {
+    if (auto filled = detail::fill<R, detail::Role::reply>(draft, std::forward<V>(value)); !filled) {
       duty_.unsendable(filled.error());
       return filled.error();
     }
@@ -153,7 +162,7 @@ class StreamResponder {
   /// itself when it makes some; finishes at the first nullopt. An item that can not be sent ends the stream with that
   /// error; it ends quietly when the reader is gone. `next` runs here, later on a worker or the thread that learns of room,
   /// one call at a time; after each 16 items a worker turns to others first.
-  template <class F>
+  template <detail::GivesItems F>
   void send_each(F next) && {
     struct Going {
       Going(StreamResponder to, F from) : out{std::move(to)}, next{std::move(from)} {}
@@ -189,7 +198,13 @@ class StreamResponder {
     };
     Going::on(std::make_shared<Going>(std::move(*this), std::move(next)));
   }
-  /// The stream has ended well. `closed`: it has ended already.
+  /// Of no other function.
+  template <class F>
+  void send_each(F) && {
+    static_assert(detail::GivesItems<F>, "send_each takes a function without arguments that returns std::optional of an item; std::nullopt ends the stream");
+  }
+  /// The stream has ended well, with the items that were `queued`: one that was answered `no_credit` and not sent again is
+  /// not among them, and its reader does not learn of it. `closed`: it has ended already.
   Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
   /// The stream ends with `app_error`, behind the items that were sent.
   Result<void> fail(std::int32_t app_code, std::string_view text) {

@@ -52,13 +52,13 @@ struct SinkStats {
   std::string kind;  ///< "subscription", "server", "link" or "link_service"
   std::string peer;  ///< far sinks: the peer; empty: near
   std::uint64_t offered = 0;  ///< messages that came to it
-  std::uint64_t delivered = 0;  ///< taken by a handler or reader
+  std::uint64_t delivered = 0;  ///< taken by a handler or reader; far sinks: arrived at the peer, which counts it again there
   std::uint64_t waiting = 0;  ///< in its queue now
   std::uint64_t in_transit = 0;  ///< offered, and not counted under another term yet
   std::uint64_t refused = 0;  ///< publishes answered `full` because of this one; no loss
   Drops dropped;  ///< by reason
-  std::size_t queue_messages_max = 0;  ///< its bound
-  std::size_t queue_bytes_max = 0;  ///< its bound
+  std::size_t queue_messages_max = 0;  ///< its bound; 0: of a link, where the bounds of the far subscriptions hold
+  std::size_t queue_bytes_max = 0;  ///< as queue_messages_max
 };
 
 /// All publishers of one topic of this bus.
@@ -92,7 +92,7 @@ struct Stats {
 /// What a drain or close found: P3 holds for its sum.
 struct Report {
   bool complete = false;           ///< everything ended within the duration
-  std::uint64_t delivered = 0;  ///< in all subscriptions and servers of the bus
+  std::uint64_t delivered = 0;  ///< by all its sinks: taken by handlers and readers here, and arrived at peers
   std::uint64_t waiting = 0;  ///< still there at the end
   Drops dropped;  ///< by reason
   std::string stuck;               ///< the subscription or service whose handler did not return; empty: none

@@ -32,7 +32,7 @@ struct SubscriptionEvent {
 
 /// How a subscription's messages wait and where its handler runs.
 struct SubscribeOptions {
-  std::optional<Queue> queue{};        ///< unset: the topic's defaults; set: replaces all of them, also `overflow`
+  QueueChange queue{};                 ///< what it changes of the topic's defaults: `{.messages = 16}`, or a whole Queue
   std::string group{};                 ///< one member of each group gets a message, in turn; empty: every message
   std::shared_ptr<Executor> executor{};///< where the handler runs; null: the bus's
   unsigned concurrency = 1;            ///< above 1 the handler runs concurrently with itself and order is given up

@@ -1,14 +1,17 @@
 #pragma once
 /// Links over ZeroMQ: TCP between hosts, Unix sockets within one. The library is libmidplane-zmq; no ZeroMQ type shows.
 ///
-///     bus.attach(midplane::zmq::transport({.listen = {"tcp://127.0.0.1:7400"}, .peers = {"ipc:///run/app/b"}}));
+///     bus.attach(midplane::zmq::transport({.listen = "tcp://127.0.0.1:7400", .peers = "ipc:///run/app/b"}));
 ///
 /// Each transport owns one ZeroMQ context (two threads of ZeroMQ) and, unless the executor is driven, one I/O thread.
 /// After `fork` the child's handles of the parent's buses are inert; a bus opened in the child works.
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <midplane/extend/transport.hpp>
@@ -18,11 +21,28 @@ namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 namespace zmq {
 
+/// One address or several: `.listen = "tcp://127.0.0.1:7400"`, `.peers = {"tcp://db1:7400", "tcp://db2:7400"}`.
+class Addresses : public std::vector<std::string> {
+ public:
+  /// None.
+  Addresses() = default;
+  /// Several.
+  Addresses(std::initializer_list<std::string> several) : std::vector<std::string>(several) {}
+  /// Several.
+  Addresses(std::vector<std::string> several) : std::vector<std::string>(std::move(several)) {}
+  /// One.
+  Addresses(std::string one) { push_back(std::move(one)); }
+  /// One.
+  Addresses(std::string_view one) : Addresses{std::string{one}} {}
+  /// One.
+  Addresses(const char* one) : Addresses{std::string{one}} {}
+};
+
 /// Endpoints: `tcp://HOST:PORT` (HOST an address, a name, `[IPv6]`, or `*` to listen everywhere; PORT 0 or `*` lets the
 /// system choose when listening) and `ipc://PATH` (a socket file of at most 107 bytes, best in a directory of mode 0700).
 struct TransportOptions {
-  std::vector<std::string> listen{};  ///< addresses of this host
-  std::vector<std::string> peers{};  ///< addresses to dial, and to dial again when lost
+  Addresses listen{};  ///< addresses of this host
+  Addresses peers{};  ///< addresses to dial, and to dial again when lost
   /// Allows tcp endpoints off loopback without keys: anybody who reaches the port can then read and write.
   bool insecure = false;
   /// Small frames per connection that may be on their way out, and four times as many full ones; then `send` answers

@@ -80,7 +80,7 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
                                           bool (*verify)(std::span<const std::byte>) noexcept, RawHandler handler,
                                           Queue default_queue, ServeOptions options) {
   if (core->refuses()) return closed_handle();
-  Queue queue = options.queue.value_or(default_queue);
+  Queue queue = options.queue.over(default_queue);
   queue.overflow = Overflow::drop_newest;
   if (queue.messages == 0 || queue.messages > mailbox::bound_messages_max || queue.bytes == 0 ||
       queue.bytes > mailbox::bound_bytes_max)

@@ -101,7 +101,7 @@ Result<void> SubscriptionCore::confirmed() const {
 Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCore>& core, RawSubscription what,
                                                     SubscribeOptions options) {
   if (core->refuses()) return closed_handle();
-  const Queue queue = options.queue.value_or(what.default_queue);
+  const Queue queue = options.queue.over(what.default_queue);
   if (auto valid = validate(queue, options); !valid) return valid.error();
   auto subscription = base::make_unforked<SubscriptionCore>(core, core->next_id());
   subscription->type = what.type;

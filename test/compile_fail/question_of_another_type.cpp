@@ -1,5 +1,5 @@
 // A client asks with the service's question, not with its answer.
-// expect-error: no value, builder, message or bytes of the topic's payload type
+// expect-error: no value, builder, message or bytes of the service's request type
 
 #include "twin.hpp"
 

@@ -224,3 +224,20 @@ TEST_CASE("P4 a slow subscription denies nobody else") {
   world.settle();
   CHECK(got == 100);
 }
+
+TEST_CASE("what a subscription does not name of its queue is as the topic says, and a whole Queue replaces all") {
+  World world;
+  constexpr Topic<Bytes> newest{"newest", {.queue = {.messages = 4, .bytes = 300, .overflow = Overflow::latest}}};
+  const auto bounds = [&](SubscribeOptions options) {
+    auto inbox = world.bus.inbox(newest, std::move(options)).value();
+    auto publisher = world.bus.publisher(newest).value();
+    for (int i = 0; i < 9; ++i) REQUIRE(put(publisher, static_cast<std::uint64_t>(i)));
+    const SinkStats stats = inbox.stats();
+    return std::tuple{stats.queue_messages_max, stats.queue_bytes_max, stats.dropped[DropReason::conflated] != 0};
+  };
+  CHECK(bounds({}) == std::tuple{4u, 300u, true});
+  CHECK(bounds({.queue = {.messages = 2}}) == std::tuple{2u, 300u, true});
+  CHECK(bounds({.queue = {.bytes = 100}}) == std::tuple{4u, 100u, true});
+  CHECK(bounds({.queue = {.overflow = Overflow::drop_oldest}}) == std::tuple{4u, 300u, false});
+  CHECK(bounds({.queue = Queue{.messages = 2}}) == std::tuple{2u, Queue{}.bytes, false});
+}

@@ -11,13 +11,13 @@ constexpr Overflow policies[]{Overflow::drop_newest, Overflow::drop_oldest, Over
 
 void Host::note_joining(const View& view, std::string_view pattern, const SubscribeOptions& options) {
   static constexpr std::string_view names[]{"drop_newest", "drop_oldest", "latest", "refuse", "block"};
-  const Queue queue = options.queue.value_or(Queue{});
+  const Queue queue = options.queue.over(Queue{});
   ground_.trace.note(view.name, "joins", pattern, names[static_cast<std::size_t>(queue.overflow)], "at", queue.messages);
 }
 
 Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, View view, bool throws) {
   view.life = life_;
-  view.bound = options.queue.value_or(Queue{}).messages;
+  view.bound = options.queue.over(Queue{}).messages;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
   note_joining(view, pattern, options);
   Sight* sight = ground_.sights.emplace_back(std::make_unique<Sight>(ground_.record, std::move(view))).get();
@@ -38,7 +38,7 @@ Reader& Host::join(std::string pattern, bool typed, SubscribeOptions options, Vi
 
 Reader& Host::join_inbox(std::string pattern, SubscribeOptions options, View view) {
   view.life = life_;
-  view.bound = options.queue.value_or(Queue{}).messages;
+  view.bound = options.queue.over(Queue{}).messages;
   view.name = host_name(number_) + "/" + std::to_string(ground_.sights.size()) + ":" + view.name;
   note_joining(view, pattern, options);
   Reader reader;

@@ -98,9 +98,10 @@ class Transport {
 
   /// Called once, first. May start a thread. After an error the transport is not used.
   virtual Result<void> start(TransportContext context) = 0;
-  /// Addresses to listen at and to dial, as its options name them; the link dials, again and again, with back-off.
+  /// Where to listen, as its options name it. Here or in `dial_endpoints` stands an address: a bus refuses a transport
+  /// without any.
   [[nodiscard]] virtual std::span<const std::string> listen_endpoints() const noexcept = 0;
-  /// Where to dial, as its options name them.
+  /// Where to dial, as its options name it; the link dials, again and again, with back-off.
   [[nodiscard]] virtual std::span<const std::string> dial_endpoints() const noexcept = 0;
 
   /// Returns the address as others can dial it (a port of 0 is replaced by the one chosen).
