@@ -13,15 +13,20 @@ Error name_error(NameFault fault, std::string_view name) {
     case NameFault::too_many_tokens: text = "a name has at most 16 tokens; join some with '-'"; break;
     case NameFault::empty_token: text = "a name has no empty token: no dot first, last or twice in a row"; break;
     case NameFault::bad_character:
-      text = "a token is made of A-Z a-z 0-9 _ -; escape_token() makes any text one ('*' and '>' only stand in patterns)";
+      text = name.find_first_of("*>") == std::string_view::npos
+                 ? "a token is made of A-Z a-z 0-9 _ -; escape_token() makes any text one"
+                 : "wildcards stand in patterns only, each as a whole token: '*' for one token, '>' at the end for one or more";
       break;
     case NameFault::reserved: text = "names below _midplane are the library's own; choose another first token"; break;
     case NameFault::bad_wildcard: text = "'>' stands for the rest of a name: it must be the last token"; break;
   }
-  // Shown to people: whatever is not printable is not worth repeating.
+  return Error{ErrorCode::invalid_name, text}.with(shown_name(name));
+}
+
+std::string shown_name(std::string_view text, std::size_t bytes_max) {
   std::string shown;
-  for (const char c : name.substr(0, 64)) shown.push_back(c >= ' ' && c <= '~' ? c : '?');
-  return Error{ErrorCode::invalid_name, text}.with(shown);
+  for (const char c : text.substr(0, bytes_max)) shown.push_back(c >= ' ' && c <= '~' ? c : '?');
+  return shown;
 }
 
 }  // namespace detail

@@ -33,7 +33,7 @@ Result<void> validate(const BusOptions& options) {
   if (!options.name.empty()) {
     if (auto fault = check_name(options.name, false); fault != NameFault::none || options.name.find('.') != std::string::npos)
       return Error{ErrorCode::invalid_option, "BusOptions::name is one token of A-Z a-z 0-9 _ -; see escape_token()"}.with(
-          escape_token(options.name.substr(0, 64)));
+          shown_name(options.name));
   }
   if (options.limits.message_bytes_max < 64 || options.limits.message_bytes_max > (std::size_t{1} << 30))
     return Error{ErrorCode::invalid_option, "Limits::message_bytes_max is 64 bytes to 1 GiB"};
@@ -44,6 +44,8 @@ Result<void> validate(const BusOptions& options) {
     return Error{ErrorCode::invalid_option, "BusOptions::interceptors holds a null one"};
   if (options.heartbeat < std::chrono::milliseconds{10} || options.heartbeat > std::chrono::seconds{60})
     return Error{ErrorCode::invalid_option, "BusOptions::heartbeat is 10 ms to 60 s"};
+  if (options.redial_max < link::redial_min || options.redial_max > std::chrono::hours{1})
+    return Error{ErrorCode::invalid_option, "BusOptions::redial_max is 50 ms to 1 hour"};
   return ok();
 }
 
@@ -57,6 +59,7 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   core->random = options.random ? options.random : system_random();
   core->limits = options.limits;
   core->heartbeat = options.heartbeat;
+  core->redial_max = options.redial_max;
   core->wait = options.wait;
   core->log_sink = std::move(options.log);
   core->event_sink = std::move(options.event);

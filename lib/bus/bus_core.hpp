@@ -96,6 +96,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::shared_ptr<Random> random;
   Limits limits;
   Duration heartbeat{};
+  Duration redial_max{};
   Wait wait{};
   std::shared_ptr<LogSink> log_sink;
   std::shared_ptr<EventSink> event_sink;

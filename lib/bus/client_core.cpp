@@ -130,6 +130,13 @@ bool PendingHandle::ready() const noexcept {
   return !call_ || is_inherited(client_) || client_->asker->correlator().settled(call_of(call_));
 }
 
+/// Of a handle without a call: it gave its outcome away, or never had one.
+Error PendingHandle::nothing_left() const noexcept {
+  if (error_) return *error_;
+  if (!client_ || is_inherited(client_)) return closed_handle();
+  return {ErrorCode::closed, "the outcome was taken already: a reply is given once, and an ended stream has no more items"};
+}
+
 Result<AnyMessage> PendingHandle::outcome() noexcept {
   call::Outcome outcome = client_->asker->correlator().finish(call_of(std::exchange(call_, nullptr)));
   if (outcome.error) return std::move(*outcome.error);
@@ -137,8 +144,7 @@ Result<AnyMessage> PendingHandle::outcome() noexcept {
 }
 
 Result<AnyMessage> PendingHandle::get() noexcept {
-  if (error_) return *error_;
-  if (!call_ || is_inherited(client_)) return closed_handle();
+  if (error_ || !call_ || is_inherited(client_)) return nothing_left();
   call::Correlator& calls = client_->asker->correlator();
   call::Call& call = call_of(call_);
   while (!calls.settled(call)) {
@@ -149,7 +155,7 @@ Result<AnyMessage> PendingHandle::get() noexcept {
 }
 
 void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
-  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(nothing_left());
   // From here on the continuation holds the call; it ends it when it runs.
   auto self = std::make_shared<PendingHandle>(std::move(*this));
   call::Correlator& calls = self->client_->asker->correlator();
@@ -160,7 +166,7 @@ void PendingHandle::then(Function<void(Result<AnyMessage>)> fn) {
 }
 
 void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
-  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(nothing_left());
   client_->asker->correlator().when_settled(call_of(call_),
                                             [this, fn = std::move(fn)]() mutable {
                                               continue_in(client_, [&] { fn(outcome()); });
@@ -168,8 +174,7 @@ void PendingHandle::when_settled(Function<void(Result<AnyMessage>)> fn) {
 }
 
 Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcept {
-  if (error_) return *error_;
-  if (!call_ || is_inherited(client_)) return closed_handle();
+  if (error_ || !call_ || is_inherited(client_)) return nothing_left();
   call::Correlator& calls = client_->asker->correlator();
   call::Call& call = call_of(call_);
   const Instant until = calls.clock().now() + duration;
@@ -191,7 +196,7 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
 }
 
 void PendingHandle::when_next(Function<void(Result<std::optional<AnyMessage>>)> fn) {
-  if (error_ || !call_ || is_inherited(client_)) return fn(error_ ? *error_ : closed_handle());
+  if (error_ || !call_ || is_inherited(client_)) return fn(nothing_left());
   client_->asker->correlator().when_settled(call_of(call_),
                                             [this, fn = std::move(fn)]() mutable {
                                               continue_in(client_, [&] { fn(next(Duration{0})); });

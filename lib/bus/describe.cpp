@@ -132,7 +132,7 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
   if (!waited) return explain_wait(*bus, waited, "no bus of this name was linked within the duration").error();
   if (!is_linked(*route, *balancer))
     return Error{ErrorCode::no_server, "no bus of this name is linked; Description::peers lists those that are"}.with(
-        escape_token(peer.substr(0, name_bytes_max)));
+        detail::shown_name(peer, name_bytes_max));
   const Duration left = std::max(Duration{1}, until - bus->clock->now());
   return Client<Bytes, Bytes>{client}.request(std::span{question}, {.timeout = left}).get();
 }

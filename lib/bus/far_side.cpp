@@ -41,6 +41,7 @@ Result<void> FarSide::attach(std::unique_ptr<Transport> transport) {
     options.incarnation = incarnation_;
     options.message_bytes_max = bus_.limits.message_bytes_max;
     options.heartbeat = bus_.heartbeat;
+    options.redial_max = bus_.redial_max;
     options.wait = bus_.wait;
     auto links = link::Links::make(options, *this, *bus_.clock, *bus_.random, *bus_.executor, *bus_.memory);
     if (!links) return Error{ErrorCode::no_memory, "no memory for links"};
@@ -297,7 +298,7 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
 }
 
 void FarSide::address_not_reached(std::string_view endpoint, const Error& why) noexcept {
-  bus_.log(LogLevel::warning, "link.not_reached", "nobody is reached at an address; it is dialled again and again",
+  bus_.log(LogLevel::warning, "link.not_reached", "nobody is reached at an address; it is dialled again and again, at the latest after BusOptions::redial_max",
            "is a bus listening there, is the address right? `midplane doctor --peer` looks closer",
            {{"endpoint", endpoint}, {"why", why.message()}});
 }
@@ -315,7 +316,24 @@ Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBo
          return std::move(*sink);
        }});
   routes_changed(subscription.pattern);
+  const Overflow overflow = subscription.queue.overflow;
+  if (overflow != Overflow::refuse && overflow != Overflow::block) return ok();
+  std::vector<route::TopicRoute*> routes;  // live as long as the bus; no log is written under their lock
+  bus_.topics->for_each([&](route::TopicRoute& route) {
+    if (matches(subscription.pattern, route.name()->text)) routes.push_back(&route);
+  });
+  for (route::TopicRoute* route : routes) tell_unheeded(*route);
   return ok();
+}
+
+void FarSide::tell_unheeded(route::TopicRoute& route) noexcept {
+  {
+    const std::lock_guard ordered{route.ordered()};
+    if (!route.is_first_unheeded()) return;
+  }
+  bus_.log(LogLevel::warning, "topic.far_wait",
+           "a far subscription chose refuse or block, and a Publisher here does not wait for it: what finds no room is dropped",
+           "set PublisherOptions::far_wait, or choose another policy there", {{"topic", route.name()->text}});
 }
 
 void FarSide::peer_unsubscribes(link::PeerId peer, std::uint32_t id) noexcept {

@@ -1,6 +1,7 @@
 #include "bus/publisher_core.hpp"
 
 #include "bus/errand.hpp"
+#include "bus/far_side.hpp"
 
 #include <time.h>
 
@@ -32,6 +33,7 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
     const std::lock_guard ordered{route->ordered()};
     ++route->publishers;
     if (options_.retain) ++route->retainers;
+    if (options_.far_wait) ++route->far_waiters;
   }
   one_ = std::make_unique<Way>(std::move(route), type, outlet_options());
 }
@@ -46,6 +48,7 @@ PublisherCore::~PublisherCore() {
   route::TopicRoute& route = one_->outlet.route();
   const std::lock_guard ordered{route.ordered()};
   --route.publishers;
+  if (options_.far_wait) --route.far_waiters;
   if (options_.retain && --route.retainers == 0) route.retain(nullptr);
 }
 
@@ -293,6 +296,7 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another publisher"};
   auto publisher = base::make_unforked<PublisherCore>(core, std::move(route), type, options, depot);
   core->enrol(publisher);
+  if (publisher->route()) core->far_side->tell_unheeded(*publisher->route());
   return publisher;
 }
 

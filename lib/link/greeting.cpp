@@ -39,6 +39,7 @@ void Links::greet(Peer& peer, wire::FrameReader& reader, const wire::Record& fir
   {
     const std::lock_guard lock{mutex_};
     peer.info.incarnation = theirs;
+    if (theirs == options_.incarnation) peer.info.name = options_.bus;
   }
   if (peer.info.dialled && theirs == options_.incarnation) return refused(peer, self_error);
   if (peer.info.dialled && first.type == wire::RecordType::refused) {

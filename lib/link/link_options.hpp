@@ -24,6 +24,8 @@ inline constexpr std::size_t away_max = 1024;
 inline constexpr std::size_t far_totals_max = 4096;
 /// Heartbeats without any frame after which a peer is lost, and which a greeting may take.
 inline constexpr int heartbeats_to_loss = 3;
+/// The first pause between two dials.
+inline constexpr Duration redial_min = std::chrono::milliseconds{50};
 /// A refusal is on its way this long before the connection is ended by the side that refuses.
 inline constexpr Duration refusal_linger = std::chrono::milliseconds{500};
 /// A peer must take frames of this size: the largest Meta with the headers, and a little payload.
@@ -40,7 +42,7 @@ struct LinkOptions {
   std::size_t requests_max = 1024;                        ///< unanswered, per peer and direction
   Duration heartbeat = std::chrono::seconds{1};
   Duration away_keep = std::chrono::seconds{60};          ///< for which numbers run on for a peer that is away
-  Duration redial_min = std::chrono::milliseconds{50};
+  Duration redial_min = link::redial_min;
   Duration redial_max = std::chrono::seconds{5};
   Wait wait = Wait::sleep;                                ///< of the transports' threads
   std::uint16_t version_min = wire::wire_version_min;

@@ -67,6 +67,8 @@ Result<void> Links::attach(std::unique_ptr<Transport> transport) noexcept {
     }
     const TransportContext context{*port, clock_, random_, executor_, options_.frame_bytes_max(), options_.wait};
     if (auto started = port->transport->start(context); !started) return take_back(started.error());
+    if (port->transport->listen_endpoints().empty() && port->transport->dial_endpoints().empty())
+      return take_back({ErrorCode::invalid_option, "a transport needs an address to listen at or to dial: set listen or peers of its options"});
     for (const std::string& endpoint : port->transport->listen_endpoints()) {
       auto bound = port->transport->listen(endpoint);
       if (!bound) return take_back(bound.error());

@@ -1,5 +1,7 @@
 #include "route/topic_route.hpp"
 
+#include <algorithm>
+
 namespace midplane::inline v0::route {
 
 TopicRoute::~TopicRoute() {
@@ -40,6 +42,15 @@ void TopicRoute::retain(wire::Envelope* envelope) noexcept {
   if (envelope) detail::acquire(envelope);
   if (retained_) detail::release(retained_);
   retained_ = envelope;
+}
+
+bool TopicRoute::is_first_unheeded() noexcept {
+  if (told_unheeded_ || publishers == far_waiters) return false;
+  told_unheeded_ = std::any_of(far_.begin(), far_.end(), [](const Far& far) {
+    const Overflow overflow = far.sink->overflow();
+    return far.group.empty() && (overflow == Overflow::refuse || overflow == Overflow::block);
+  });
+  return told_unheeded_;
 }
 
 }  // namespace midplane::inline v0::route

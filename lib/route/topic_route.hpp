@@ -60,6 +60,9 @@ class TopicRoute {
   const TypeInfo* type = nullptr;   ///< of the first typed handle
   std::uint32_t publishers = 0;
   std::uint32_t retainers = 0;      ///< publishers that retain; the last one takes the value along
+  std::uint32_t far_waiters = 0;    ///< publishers that wait for far subscriptions which refuse or block
+  /// True once: a far subscription refuses or blocks, and a publisher does not wait for it.
+  [[nodiscard]] bool is_first_unheeded() noexcept;
 
   /// Told, without any lock, after subscriptions came or went.
   exec::Condition matched;
@@ -76,6 +79,7 @@ class TopicRoute {
   std::vector<Near> near_;
   std::vector<Far> far_;
   wire::Envelope* retained_ = nullptr;
+  bool told_unheeded_ = false;
 };
 
 }  // namespace midplane::inline v0::route

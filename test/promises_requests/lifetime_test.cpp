@@ -211,6 +211,13 @@ TEST_CASE("P19 bad names, options and versions get a typed error that says what 
     CHECK(code(Service<Bytes, Bytes>::named(name)) == is(ErrorCode::invalid_name));
   }
   for (const char* pattern : {"", ">.a", "a.**", "a.>.b", "a.b*"}) CHECK(code(Pattern<Bytes>::parse(pattern)) == is(ErrorCode::invalid_name));
+  for (const char* pattern : {"parcels.**", "a*.b", "a.>>"}) {
+    const auto parsed = Pattern<Bytes>::parse(pattern);
+    REQUIRE(code(parsed) == is(ErrorCode::invalid_name));
+    CHECK(parsed.error().text().find("'*' for one token, '>' at the end for one or more") != std::string_view::npos);
+    CHECK(parsed.error().detail() == pattern);
+  }
+  CHECK(Bus::open({.name = "two.tokens"}).error().detail() == "two.tokens");
   const auto refused = [](const auto& result) {
     REQUIRE(code(result) == is(ErrorCode::invalid_option));
     CHECK(result.error().text().size() > 10);

@@ -452,3 +452,43 @@ TEST_CASE("timers run in the bus's time, once or again and again, and dropping o
   CHECK(once == 1);
   CHECK(beats == 3);
 }
+
+TEST_CASE("a second get, and next behind the end of a stream, say that there is nothing left to take") {
+  World world;
+  auto server = world.bus.serve(echo, [](const Request<Bytes>& q) { return q.bytes(); }).value();
+  auto client = world.bus.client(echo).value();
+  auto pending = client.request(bytes("q"));
+  world.settle();
+  REQUIRE(pending.get());
+  const auto again = pending.get();
+  REQUIRE(code(again) == is(ErrorCode::closed));
+  CHECK(again.error().text().find("taken already") != std::string_view::npos);
+  constexpr Service<Bytes, Bytes> items{"items"};
+  auto streams = world.bus.serve(items, [](Request<Bytes>, StreamResponder<Bytes> out) { CHECK(out.finish()); }).value();
+  auto stream = world.bus.client(items).value().open(bytes("q"));
+  world.settle();
+  const auto end = stream.next(0s);
+  REQUIRE(end);
+  CHECK_FALSE(end->has_value());
+  const auto behind = stream.next(0s);
+  REQUIRE(code(behind) == is(ErrorCode::closed));
+  CHECK(behind.error().text().find("no more items") != std::string_view::npos);
+}
+
+TEST_CASE("a stream that is finished behind no_credit ends well, without the item that was not taken") {
+  World world;
+  constexpr Service<Bytes, Bytes> items{"items"};
+  int queued = 0;
+  auto server = world.bus.serve(items, [&](Request<Bytes>, StreamResponder<Bytes> out) {
+                           while (*out.send(bytes("x")) == Streamed::queued) ++queued;
+                           CHECK(out.finish());
+                         }).value();
+  auto stream = world.bus.client(items).value().open(bytes("q"));
+  world.settle();
+  int came = 0;
+  auto item = stream.next(0s);
+  for (; item && item->has_value(); item = stream.next(0s)) ++came;
+  CHECK(item);
+  CHECK(came == 64);
+  CHECK(queued == came);
+}

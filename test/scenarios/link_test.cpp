@@ -191,3 +191,57 @@ TEST_CASE("closing one of two linked buses leaves the other alive") {
   CHECK(pair.reports->peer_lost == 1);
   CHECK(sub.wait_confirmed(1s));
 }
+
+TEST_CASE("an address that leads to the very bus that dials it is refused under the bus's own name") {
+  Pair pair;
+  pair.b.attach(pair.network.transport("b", {.listen = {"sim://b"}, .peers = {"sim://b"}})).value();
+  pair.pass(5s);
+  const auto lines = pair.log->of("link.peer_refused");
+  REQUIRE(!lines.empty());
+  for (const std::string& line : lines) {
+    CHECK(line.find(" peer=b ") != std::string::npos);
+    CHECK(line.find("this address reaches the very bus that dials it") != std::string::npos);
+  }
+}
+
+TEST_CASE("a transport without an address to listen at or to dial is refused") {
+  Pair pair;
+  const auto attached = pair.b.attach(pair.network.transport("b", {}));
+  REQUIRE(code(attached) == is(ErrorCode::invalid_option));
+  CHECK(attached.error().text().find("set listen or peers") != std::string_view::npos);
+}
+
+TEST_CASE("redial_max bounds the pauses between dials, so that a peer which comes is found as soon") {
+  for (const Duration longest : {Duration{100ms}, Duration{60s}}) {
+    Pair pair;
+    Bus c = Bus::open({.name = "c", .executor = pair.loop, .clock = pair.clock, .redial_max = longest}).value();
+    c.attach(pair.network.transport("c", {.listen = {}, .peers = {"sim://a"}})).value();
+    auto sub = c.subscribe(cpu, [](const Message<Bytes>&) {}).value();
+    pair.pass(60s);
+    pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+    const Instant came = pair.clock->now();
+    while (!sub.wait_confirmed(10ms) && pair.clock->now() - came < 60s) continue;
+    const bool is_at_once = pair.clock->now() - came < 500ms;
+    CHECK(is_at_once == (longest == Duration{100ms}));
+  }
+  CHECK(code(Bus::open({.redial_max = 49ms})) == is(ErrorCode::invalid_option));
+  CHECK(code(Bus::open({.redial_max = 61min})) == is(ErrorCode::invalid_option));
+}
+
+TEST_CASE("a far subscription that chose block and a Publisher that does not wait for it are logged once per topic, whichever came first") {
+  constexpr Topic<Bytes> memory{"host.memory"}, disk{"host.disk"};
+  Pair pair;
+  pair.link();
+  auto first = pair.b.publisher(cpu).value();
+  auto second = pair.b.publisher(cpu).value();
+  auto waits = pair.b.publisher(disk, {.far_wait = true}).value();
+  pair.pass(1s);
+  auto all = pair.a.subscribe(Pattern<Bytes>::parse("host.*").value(), [](const Message<Bytes>&) {},
+                              {.queue = {.overflow = Overflow::block}}).value();
+  pair.pass(1s);
+  const std::string line = "warning topic.far_wait topic=host.";
+  CHECK(pair.log->of("topic.far_wait") == std::vector<std::string>{line + "cpu"});
+  auto later = pair.b.publisher(memory).value();
+  auto another = pair.b.publisher(memory).value();
+  CHECK(pair.log->of("topic.far_wait") == std::vector<std::string>{line + "cpu", line + "memory"});
+}

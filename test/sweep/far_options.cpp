@@ -25,6 +25,7 @@ void far_options() {
                               "ipc:///a/directory/"})
     attach("listen", (std::string{"\""} + address + '"').c_str(), {.listen = {address}});
   attach("listen", "an ipc path of 108 bytes", {.listen = {"ipc:///" + std::string(107, 'x')}});
+  attach("listen", "none, and peers none", {});
   attach("listen", "the same twice", {.listen = {"ipc://twice", "ipc://twice"}});
   attach("listen", "in a folder that is not there", {.listen = {"ipc:///nowhere/at/all"}});
   for (const char* address : {"7400", "tcp://*:7400", "tcp://0.0.0.0:7400", "tcp://127.0.0.1:0"})
@@ -37,7 +38,7 @@ void far_options() {
   attach("receive_frames", "1048577", {.receive_frames = 1048577});
   attach("linger", "-1 ns", {.linger = -1ns});
   attach("linger", "61 s", {.linger = 61s});
-  attach("preempt", "any", {.preempt = true});
+  attach("preempt", "any", {.listen = "tcp://127.0.0.1:0", .preempt = true});
   attach("dial_timeout", "0", {.dial_timeout = 0ns});
   attach("dial_timeout", "61 min", {.dial_timeout = 61min});
   auto bus = Bus::open({.executor = manual_executor()}).value();

@@ -60,6 +60,8 @@ void of_bus() {
   opens("BusOptions::heartbeat", "0", [](auto& o) { o.heartbeat = 0ns; });
   opens("BusOptions::heartbeat", "9 ms", [](auto& o) { o.heartbeat = 9ms; });
   opens("BusOptions::heartbeat", "61 s", [](auto& o) { o.heartbeat = 61s; });
+  opens("BusOptions::redial_max", "49 ms", [](auto& o) { o.redial_max = 49ms; });
+  opens("BusOptions::redial_max", "61 min", [](auto& o) { o.redial_max = 61min; });
   opens("BusOptions::wait", "no Wait", [](auto& o) { o.wait = Wait{9}; });
   opens("BusOptions::log", "any", [](auto& o) { o.log = nothing; });
   opens("BusOptions::event", "any", [](auto& o) { o.event = nothing; });
