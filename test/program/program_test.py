@@ -129,7 +129,16 @@ def sub(at, folder):
     (pathlib.Path(folder) / "memory.bin").write_bytes(raw.out)
     check(raw.code == 0 and len(raw.out) > 16, "sub --raw writes the payload and nothing else", raw)
     got = run("sub", "host.*.memory", "--rate", "--for", "1s", "--json", "--peer", at)
-    check(got.code == 0 and got.objects and got.objects[-1]["messages"] > 10, "sub --rate counts per topic", got)
+    check(got.code == 0 and got.objects and got.objects[-1]["messages"] > 10 and got.objects[-1]["lost_peers"] == [], "sub --rate counts per topic", got)
+    with agent("db2") as leaving:
+        process = subprocess.Popen([MIDPLANE, "sub", "host.*.memory", "--rate", "--peer", leaving], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True, env=ALONE)
+        here = process.stdout.readline() + process.stdout.readline()
+    gone = next((line for line in process.stdout if " is lost" in line), "")  # waits: --rate never ends by itself
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    check("lost" not in here and gone.split()[0] == "host.db2.memory" and gone.endswith("agent-db2 is lost\n"),
+          "sub --rate says that the peer is lost", here + gone)
     process = subprocess.Popen([MIDPLANE, "sub", "host.*.memory", "--peer", at], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -139,6 +148,8 @@ def sub(at, folder):
             "nothing came", "market.*", "host.db1.cpu")
     for pattern in ("", "a..b", "a.>.b", "a b", "host.**", ".", "_midplane.x"):
         refused(f"sub refuses the pattern '{pattern}'", 2, ("sub", pattern, "--peer", at), "invalid_name")
+    refused("sub says of a pattern with ** which wildcards there are", 2, ("sub", "parcels.**", "--peer", at),
+            "'*' for one token, '>' at the end for one or more", "(parcels.**)")
     refused("sub takes one of --raw, --hex and --rate", 2, ("sub", "a", "--raw", "--hex", "--peer", at), "exclude one another")
     for duration in ("3", "abc", "-1s", "1d", "1e99s"):
         refused(f"--for {duration} is no duration", 2, ("sub", "a", f"--for={duration}", "--peer", at), "--for", "no duration", "500ms")
@@ -203,9 +214,16 @@ def schema(at, folder):
     check(got.code == 0 and "table hostwatch.NetworkSample" in got.out and "[hostwatch.InterfaceLoad]" in got.out and "required" in got.out,
           "schema shows a topic's type and all it reaches", got)
     got = run("schema", "show", "host.db1.processes", "--json", "--peer", at)
-    limit = [field for one in got.objects for field in one["fields"] if field["name"] == "limit"]
+    limit = [field for one in got.objects for field in one.get("fields", []) if field["name"] == "limit"]
     check(got.code == 0 and limit == [{"name": "limit", "type": "uint", "id": 2, "default": "20", "required": False, "deprecated": False}],
           "schema --json has fields with their defaults, for a service of both types", got)
+    carriers = [one for one in got.objects if one["kind"] == "service"]
+    check(carriers == [{"kind": "service", "name": "host.*.processes", "request": "hostwatch.ProcessQuery",
+                        "reply": "hostwatch.ProcessList", "attributes": {"idempotent": "true", "timeout_ms": "1000"}}],
+          "schema --json names the service that carries the types, once, and its attributes", got)
+    got = run("schema", "show", "host.db1.pace", "--peer", at)
+    check(got.code == 0 and got.out.endswith("\n\ntopic host.*.pace of hostwatch.Pace: overflow latest, queue 1\n"),
+          "schema names the topics that carry the type, with their pattern and attributes", got)
     got = run("schema", "show", "hostwatch.MemorySample", "--save", "memory.bfbs", "--peer", at, cwd=folder)
     check(got.code == 0 and (pathlib.Path(folder) / "memory.bfbs").stat().st_size > 100, "schema finds a type by its name and saves it", got)
     got = run("schema", "show", "memory.bfbs", "--type", "hostwatch.MemorySample", cwd=folder)

@@ -13,6 +13,7 @@
 #include "catalogue.hpp"
 #include "commands.hpp"
 #include "files.hpp"
+#include "midplane-gen/words.hpp"
 #include "text.hpp"
 
 namespace midplane::tool {
@@ -192,6 +193,64 @@ class Shown {
   std::set<const void*> seen_;
 };
 
+/// Writes the topics and services that carry one of the types, as the types' own schemas declare them.
+class Carriers {
+ public:
+  explicit Carriers(bool json) : json_{json} {}
+
+  void show(const TypeSchema& type) {
+    const reflection::Schema& schema = *reflection::GetSchema(type.bfbs.data());
+    if (schema.services() == nullptr) return;
+    for (const auto* service : *schema.services()) {
+      if (service->calls() == nullptr) continue;
+      for (const auto* call : *service->calls()) {
+        if (call->request()->name()->string_view() == type.type || call->response()->name()->string_view() == type.type)
+          show(*service, *call);
+      }
+    }
+  }
+
+ private:
+  void show(const reflection::Service& service, const reflection::RPCCall& call) {
+    const std::string request = call.request()->name()->str(), reply = call.response()->name()->str();
+    const bool is_topic = reply == "midplane.Topic";
+    std::string name = gen::snake_case(gen::leaf_of(service.name()->string_view())) + '.' + gen::snake_case(call.name()->string_view());
+    std::string words;
+    JsonLine attributes;
+    if (call.attributes() != nullptr) {
+      for (const auto* pair : *call.attributes()) {
+        const std::string key = pair->key()->str();
+        std::string value = pair->value() ? pair->value()->str() : "";
+        if (key == "topic" || key == "service") {
+          name = value;
+        } else if (std::find(known_.begin(), known_.end(), key) != known_.end()) {
+          const bool is_flag = key == "retain" || key == "idempotent";
+          if (is_flag) value = value == "false" ? "false" : "true";  // flatc gives one without a value 0
+          words.append(words.empty() ? ": " : ", ").append(key).append(" ").append(value);
+          attributes.text(key, value);
+        }
+      }
+    }
+    if (!seen_.insert(name).second) return;
+    if (json_) {
+      JsonLine line;
+      line.text("kind", is_topic ? "topic" : "service").text("name", name);
+      if (is_topic) line.text("type", request);
+      else line.text("request", request).text("reply", reply);
+      std::cout << line.raw("attributes", attributes.str());
+      return;
+    }
+    if (seen_.size() == 1) std::cout << '\n';
+    if (is_topic) std::cout << "topic " << shown(name) << " of " << request << shown_words(words) << '\n';
+    else std::cout << "service " << shown(name) << ", asked with " << request << ", answers with " << reply << shown_words(words) << '\n';
+  }
+  static std::string shown_words(const std::string& words) { return words.empty() ? words : shown(words); }
+
+  static constexpr std::array<std::string_view, 7> known_{"overflow", "queue", "queue_bytes", "retain", "timeout_ms", "idempotent", "streaming"};
+  const bool json_;
+  std::set<std::string> seen_;
+};
+
 Exit show(const Options& options) {
   const Types types = Sources{options}.find(options.name);
   bool first = true;
@@ -200,6 +259,8 @@ Exit show(const Options& options) {
     if (!options.where.json && types.size() == 2) std::cout << (type == types.front() ? "asked with " : "answers with ");
     Shown{*type, options.where.json};
   }
+  Carriers carriers{options.where.json};
+  for (const auto& type : types) carriers.show(*type);
   if (!options.save.empty()) {
     if (types.size() != 1) stop(Exit::usage, "--save writes one type; name the type instead of the service");
     write_file(options.save, types.front()->bfbs);
@@ -268,7 +329,7 @@ void add_schema(CLI::App& app, Chosen& chosen) {
     command->callback([&chosen, options, what] { chosen.run = [options, what](Signals&) { return what(*options); }; });
     return command;
   };
-  add("show", "the fields of a type and of all it reaches", show)->add_option("--save", options->save, "also write it as a .bfbs file");
+  add("show", "the fields of a type and of all it reaches, and the topics and services that carry it", show)->add_option("--save", options->save, "also write it as a .bfbs file");
   add("check", "may programs with these two types meet?", check)->add_option("OTHER", options->other, "what to compare it with")->required();
   add("decode", "a payload as JSON", decode)->add_option("FILE", options->other, "the payload's bytes; '-': stdin")->required();
 }

@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "commands.hpp"
 #include "decoder.hpp"
@@ -32,6 +35,7 @@ struct Traffic {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::uint64_t missed = 0;
+  std::set<std::string> peers{};  ///< whom it comes from
 };
 
 class Sub {
@@ -84,6 +88,7 @@ class Sub {
       ++traffic->messages;
       traffic->bytes += message.bytes().size();
     }
+    if (options_.rate) topics_[topic].peers.emplace(message.peer());
     if (options_.rate) return;
     if (options_.raw) {
       std::cout.write(letters(message.bytes()).data(), static_cast<std::streamsize>(message.bytes().size()));
@@ -128,6 +133,8 @@ class Sub {
       text = "gap " + event.topic + ": " + (missed == 0 ? "an unknown number of messages is" : plural(missed, "message") + " (" +
              std::to_string(event.first) + " to " + std::to_string(event.last) + ")") + " missing";
     }
+    if (event.kind == EventKind::peer_lost) lost_.insert(event.peer);
+    if (event.kind == EventKind::confirmed) lost_.erase(event.peer);
     if (event.kind == EventKind::incarnation_changed || event.kind == EventKind::peer_lost) decoder_.forget(event.peer);
     if (!options_.where.json || options_.rate || options_.raw) {
       std::cout.flush();
@@ -138,18 +145,30 @@ class Sub {
                      .text("detail", event.detail).number("first", event.first).number("last", event.last);
   }
 
+  static std::string json_of(const std::vector<std::string>& texts) {
+    std::string list;
+    for (const std::string& text : texts) list.append(list.empty() ? "" : ",").append(tool::quoted(text));
+    return "[" + list + "]";
+  }
+
   void show_rates(steady_clock::time_point now) {
     const double seconds = std::chrono::duration<double>(now - second_).count();
     second_ = now;
-    Table table{{"TOPIC", ">PER SECOND", ">BYTES/S", ">MESSAGES", ">MISSED"}};
+    std::vector<std::string> headings{"TOPIC", ">PER SECOND", ">BYTES/S", ">MESSAGES", ">MISSED"};
+    if (!lost_.empty()) headings.emplace_back("");
+    Table table{std::move(headings)};
     for (const auto& [topic, all] : topics_) {
       const Traffic lately = lately_[topic];
       const double rate = static_cast<double>(lately.messages) / seconds;
       const double bytes = static_cast<double>(lately.bytes) / seconds;
-      table.add({topic, fixed(rate, 1), bytes_text(bytes), std::to_string(all.messages), std::to_string(all.missed)});
+      std::vector<std::string> lost;
+      std::set_intersection(all.peers.begin(), all.peers.end(), lost_.begin(), lost_.end(), std::back_inserter(lost));
+      std::vector<std::string> row{topic, fixed(rate, 1), bytes_text(bytes), std::to_string(all.messages), std::to_string(all.missed)};
+      if (!lost_.empty()) row.push_back(lost.empty() ? "" : joined(lost) + " is lost");
+      table.add(std::move(row));
       if (options_.where.json)
         std::cout << JsonLine{}.text("topic", topic).real("per_second", rate).real("bytes_per_second", bytes)
-                         .number("messages", all.messages).number("missed", all.missed);
+                         .number("messages", all.messages).number("missed", all.missed).raw("lost_peers", json_of(lost));
     }
     lately_.clear();
     if (!options_.where.json && !table.empty()) std::cout << table << '\n';
@@ -200,6 +219,7 @@ class Sub {
   Inbox<Bytes> inbox_;
   Traffic sum_;
   std::map<std::string, Traffic> topics_, lately_;
+  std::set<std::string> lost_;  ///< peers that are away now
   steady_clock::time_point started_, second_;
 };
 
