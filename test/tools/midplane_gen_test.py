@@ -170,10 +170,26 @@ class Ending(Case):
         done = self.gen(self.write("market.fbs", "table Tick { price }"), "--out", "out")
         self.expect(4, done)
         self.assertIn("market.fbs", done.stderr)
+        self.assertNotIn("midplane.fbs", done.stderr)
         done = subprocess.run([GEN, self.folder / "market.fbs", "--out", self.folder / "out", "--flatc", "/nowhere/flatc"],
                               capture_output=True, text=True)
         self.expect(4, done)
         self.assertIn("--flatc", done.stderr)
+
+
+    def test_only_what_flatc_says_of_the_markers_brings_the_hint_to_include_them(self):
+        hint = 'need include "midplane.fbs"'
+        for name, text in (("a", service("ticks(Tick):midplane.Topic;").replace('include "midplane.fbs";', "")),
+                           ("b", service('ask(Ask):Tick (service: "x");').replace('include "midplane.fbs";', "")),
+                           ("c", service("ticks(Tick):midplane.Topic;").replace('"midplane.fbs"', '"folder/midplane.fbs"'))):
+            done = self.gen(self.write(name + ".fbs", text), "--out", "out")
+            self.expect(4, done)
+            self.assertIn("error:", done.stderr)  # of flatc itself
+            self.assertIn(hint, done.stderr)
+        done = self.gen(self.write("d.fbs", service("ticks(Tick):midplane.Topic;") + "table X { a:nothing; }\n"), "--out", "out")
+        self.expect(4, done)
+        self.assertIn("error:", done.stderr)
+        self.assertNotIn(hint, done.stderr)
 
 
 class Checking(Case):
