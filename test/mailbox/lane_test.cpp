@@ -16,8 +16,8 @@ namespace {
 constexpr unsigned lanes_each = 3;
 
 void linger(unsigned turns) {
-  for (volatile unsigned left = turns; left > 0; left = left - 1) {
-  }
+  volatile unsigned left = turns;
+  while (left > 0) left = left - 1;
 }
 
 /// A consumer of several lanes that goes to rest with each as soon as it is empty.
