@@ -8,10 +8,14 @@
 #include "base/spin.hpp"
 #include "exec/running.hpp"
 #include "exec/thread.hpp"
+#include "wire/shared_releases.hpp"
 
 namespace midplane::inline v0::exec {
 
 namespace {
+
+/// After so many works the references of messages that several of them had are given back.
+constexpr unsigned works_together = 16;
 
 /// The cores this process may use, which in a container are fewer than the machine has.
 std::size_t default_threads() noexcept {
@@ -132,13 +136,16 @@ void Crew::introduce(std::size_t index) noexcept {
 }
 
 void Crew::work_until_stopped(Worker& worker) noexcept {
+  wire::SharedReleases together;
   idle_.begin_search();
   worker.searching = true;
-  while (!gate_.is_closed()) {
+  for (unsigned round = 1; !gate_.is_closed(); ++round) {
     // One of each in turn: timers that are always due must not starve works, nor works timers.
     const bool fired = fire_one(worker);
     if (gate_.is_closed()) break;
-    if (!run_one(worker) && !fired) find_or_sleep(worker);
+    const bool ran = run_one(worker);
+    if (!ran || round % works_together == 0) together.give_back();
+    if (!ran && !fired) find_or_sleep(worker);
   }
 }
 

@@ -68,12 +68,21 @@ void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
   base::prefetch_to_write(reinterpret_cast<const std::byte*>(envelope) + block_bytes[size_class] - 64);
 }
 
+/// An extra of its own, and not one that says only who sent it.
+bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelope.extra) == envelope.block(); }
+
+/// Small, and holding nothing of others.
+bool may_be_kept(Envelope& envelope) noexcept {
+  return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope);
+}
+
 /// Ends what a dead envelope still holds of others.
 void let_go(Envelope& envelope) noexcept {
   Extra* extra = envelope.extra;
   if (extra == nullptr) return;
+  const bool is_own = owns_extra(envelope);
   envelope.extra = nullptr;
-  if (static_cast<void*>(extra) != envelope.block()) return;  // shared
+  if (!is_own) return;
   delete extra->headers;
   if (extra->release) extra->release();
   if (extra->return_address) extra->return_address->unref();
@@ -398,8 +407,8 @@ void Slab::close() noexcept {
 
 void Reclaimer::release(Envelope* envelope) noexcept {
   if (const std::uint32_t references = envelope->references.load(std::memory_order_acquire); references != 1) {
-    if (shared_ ? !shared_->release(*envelope, references)
-                : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    if (shared_ && may_be_kept(*envelope) ? !shared_->release(*envelope, references)
+                                          : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
       return;
   }
   bury(envelope);
@@ -447,6 +456,7 @@ void SharedReleases::give_back() noexcept {
     if (envelope && envelope->references.fetch_sub(references, std::memory_order_acq_rel) == references)
       reclaimer.bury(envelope);
   }
+  count_ = next_ = 0;
 }
 
 void Reclaimer::send_home() noexcept {

@@ -11,13 +11,12 @@
 
 namespace midplane::inline v0::wire {
 
-/// Stands on the stack of an executor while it runs what is ready, on its thread only.
+/// Stands on the stack of an executor while it runs what is ready, on its thread only. A handler that takes long holds up
+/// what is kept, so only small messages are.
 class SharedReleases {
  public:
-  /// Messages that are kept at most, and none larger than a block of this size class: a handler that takes long holds up
-  /// no more memory than that.
+  /// Messages that are kept at most.
   static constexpr std::size_t capacity = 256;
-  static constexpr std::uint8_t size_class_max = 1;
 
   SharedReleases() noexcept : outer_{innermost_} { innermost_ = this; }
   SharedReleases(const SharedReleases&) = delete;
@@ -28,6 +27,8 @@ class SharedReleases {
   /// Of the calling thread; null when nobody keeps any.
   [[nodiscard]] static SharedReleases* here() noexcept { return innermost_; }
 
+  /// No other work follows soon: what is kept goes home.
+  void give_back() noexcept;
   /// Another subscription's messages follow.
   void begin() noexcept { next_ = 0; }
   /// Drops one of `references`, which are more than one. True when it was the last: the envelope is the caller's.
@@ -40,8 +41,7 @@ class SharedReleases {
       kept.envelope = nullptr;
       return true;
     }
-    if (count_ == capacity || envelope.size_class > size_class_max)
-      return envelope.references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    if (count_ == capacity) return envelope.references.fetch_sub(1, std::memory_order_acq_rel) == 1;
     kept_[count_++] = {&envelope, 1};
     next_ = count_;
     return false;
@@ -52,7 +52,6 @@ class SharedReleases {
     Envelope* envelope;  ///< null: it has gone home
     std::uint32_t references;
   };
-  void give_back() noexcept;
 
   static inline constinit thread_local SharedReleases* innermost_ = nullptr;
   SharedReleases* const outer_;

@@ -98,20 +98,29 @@ TEST_CASE("one subscription's messages in another order are given back all the s
   CHECK(messages.all_home());
 }
 
-TEST_CASE("no more than its capacity is kept, and no large message") {
+TEST_CASE("no more than its capacity is kept, no large message, and none that holds something of its sender's") {
   Messages messages;
   const auto many = messages.make(SharedReleases::capacity + 1, 2);
-  const auto large = messages.make(1, 2, 2000);
+  auto large = messages.make(1, 2, 2000);
+  bool let_go = false;
+  Envelope* const holder = messages.depot->acquire(0, true, true);
+  REQUIRE(holder);
+  holder->references.store(2);
+  holder->extra->release = [&let_go] { let_go = true; };
+  large.push_back(holder);
   SharedReleases shared;
   shared.begin();
   Reclaimer reclaimer{&shared};
-  reclaimer.release(large.front());
-  CHECK(large.front()->references.load() == 1);
+  for (Envelope* const one : large) {
+    reclaimer.release(one);
+    CHECK(one->references.load() == 1);
+  }
   for (Envelope* const one : many) reclaimer.release(one);
   CHECK(many[SharedReleases::capacity - 1]->references.load() == 2);
   CHECK(many[SharedReleases::capacity]->references.load() == 1);
   pass(shared, many);
   pass(shared, large);
+  CHECK(let_go);
   reclaimer.flush();
   CHECK(messages.all_home());
 }
