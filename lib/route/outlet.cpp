@@ -286,13 +286,15 @@ void Outlet::deliver(std::span<wire::Envelope* const> messages, std::span<const 
 void Outlet::turn_away(std::span<wire::Envelope* const> messages, std::span<const std::string> groups,
                        SubscriptionId only, DropReason reason) noexcept {
   for (wire::Envelope* const envelope : messages) {
+    const auto count = [reason](const Mouth& mouth) {
+      mouth.mailbox->count_lost_offer(mouth.mismatched ? DropReason::schema_mismatch : reason);
+    };
     for (const Mouth& mouth : mouths_) {
-      if (only == 0 || mouth.id == only) mouth.mailbox->count_lost_offer(reason);
+      if (only == 0 || mouth.id == only) count(mouth);
     }
-    for (const Group& group : groups_) {
-      const Mouth& member = group.members[group.turn % group.members.size()];
+    for (Group& group : groups_) {
       const bool is_named = std::find(groups.begin(), groups.end(), group.name) != groups.end();
-      if (only == 0 && is_named && !member.is_far()) member.mailbox->count_lost_offer(reason);
+      if (only == 0 && is_named) count(group.members[group.turn++ % group.members.size()]);
     }
     detail::release(envelope);
   }

@@ -8,6 +8,11 @@
 #include <midplane/midplane.hpp>
 #include <midplane/testing/manual_executor.hpp>
 
+#include "base/clock.hpp"
+#include "mailbox/pull_box.hpp"
+#include "route/outlet.hpp"
+#include "wire/payload_memory.hpp"
+
 using namespace midplane;
 
 namespace {
@@ -76,4 +81,40 @@ TEST_CASE("publishers on one handle, joiners and leavers at once") {
     CHECK(sink.offered == sink.delivered + sink.dropped.total());
     CHECK(sink.offered >= offered.load());
   }
+}
+
+TEST_CASE("what is turned away is counted where each message would have gone, under what it would have ended with") {
+  wire::PayloadMemory* const memory = wire::PayloadMemory::make(std::pmr::new_delete_resource(), 1 << 20);
+  wire::Depot* const depot = memory->open_depot();
+  const auto accept = [](std::span<const std::byte>) noexcept { return true; };
+  std::vector<mailbox::PullBox*> boxes;
+  {
+    auto route = std::make_shared<route::TopicRoute>(memory->intern("t"));
+    route::Audience audience;
+    for (const auto& [id, group, agrees] : {std::tuple{1, "", true}, {2, "", false}, {3, "g", true}, {4, "g", true}}) {
+      boxes.push_back(new mailbox::PullBox{"t", {}, steady_clock(), accept});
+      const std::lock_guard ordered{route->ordered()};
+      route->add({static_cast<route::SubscriptionId>(id), boxes.back(), group, false});
+      audience[static_cast<route::SubscriptionId>(id)] = agrees;
+    }
+    route::Outlet outlet{route, {.audience = &audience}};
+    REQUIRE(outlet.refresh());
+    std::vector<wire::Envelope*> messages;
+    for (int i = 0; i < 4; ++i) messages.push_back(depot->acquire(8, false, true));
+    const std::vector<std::string> groups{"g"};
+    outlet.turn_away(messages, groups, 0, DropReason::closed);
+  }
+  const auto lost = [&](std::size_t box, DropReason reason) { return boxes[box]->stats("inbox").dropped[reason]; };
+  CHECK(lost(0, DropReason::closed) == 4);
+  CHECK(lost(1, DropReason::schema_mismatch) == 4);
+  CHECK(lost(1, DropReason::closed) == 0);
+  CHECK(lost(2, DropReason::closed) == 2);
+  CHECK(lost(3, DropReason::closed) == 2);
+  for (mailbox::PullBox* const box : boxes) {
+    box->close(DropReason::closed);
+    box->unref();
+  }
+  CHECK(memory->bytes_used() > 0);  // at home
+  memory->retire(depot);
+  memory->abandon();
 }
