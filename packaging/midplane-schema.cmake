@@ -1,8 +1,9 @@
 # midplane_schema(TARGET target SCHEMAS a.fbs ... [INCLUDES folder ...])
 #
 # Runs midplane-gen over each schema and adds what it writes to the target: a_generated.h, a.bfbs, a_midplane.hpp and
-# a_midplane.cpp, in a folder that only this target includes from. Name all schemas that include one another for the
-# same target; INCLUDES are folders to find included schemas in, besides the schema's own and that of midplane.fbs.
+# a_midplane.cpp, in a folder that this target includes from, and who links it when it is a library. Name all schemas that
+# include one another for the same target; INCLUDES are folders to find included schemas in, besides the schema's own and
+# that of midplane.fbs.
 # MIDPLANE_FLATC is the FlatBuffers compiler, when it is not the flatc in PATH.
 function(midplane_schema)
   # For DEPFILE: its paths are absolute or relative to the folder of the build.
@@ -17,6 +18,11 @@ function(midplane_schema)
   if(NOT TARGET ${schema_TARGET})
     message(FATAL_ERROR
       "midplane_schema: there is no target ${schema_TARGET}; call it after add_executable or add_library")
+  endif()
+  get_target_property(type ${schema_TARGET} TYPE)
+  if(type STREQUAL "INTERFACE_LIBRARY")
+    message(FATAL_ERROR
+      "midplane_schema: ${schema_TARGET} is an INTERFACE library, which compiles nothing; make it STATIC or OBJECT")
   endif()
 
   set(options "")
@@ -42,5 +48,9 @@ function(midplane_schema)
       VERBATIM)
     target_sources(${schema_TARGET} PRIVATE ${files})
   endforeach()
-  target_include_directories(${schema_TARGET} PRIVATE "${out}")
+  if(type STREQUAL "EXECUTABLE")
+    target_include_directories(${schema_TARGET} PRIVATE "${out}")
+  else()
+    target_include_directories(${schema_TARGET} PUBLIC "$<BUILD_INTERFACE:${out}>")
+  endif()
 endfunction()

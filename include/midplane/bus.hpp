@@ -35,7 +35,9 @@ struct Limits {
 
 /// What a bus is made of; every default is fine for a service of its own process.
 struct BusOptions {
-  std::string name{};                        ///< one token; empty: made from the process id
+  /// One token. Peers know the bus by it, also when it comes back: buses that meet have different ones. Empty: one is made
+  /// of the process id and chance.
+  std::string name{};
   std::shared_ptr<Executor> executor{};      ///< null: a pool of its own, max(2, cores) threads
   std::shared_ptr<Clock> clock{};            ///< null: the steady clock
   std::shared_ptr<Random> random{};          ///< null: the system's

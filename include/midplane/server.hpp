@@ -72,7 +72,6 @@ concept GivesItems = requires(F& next) {
 [[nodiscard]] Duration remaining(const AnyMessage& request) noexcept;
 [[nodiscard]] bool cancelled(const AnyMessage& request) noexcept;
 void when_cancelled(const AnyMessage& request, Function<void()> fn);
-[[nodiscard]] Error app_error(std::int32_t code, std::string_view text);
 
 class ServerHandle {
  public:
@@ -89,6 +88,14 @@ class ServerHandle {
 SinkStats stats_of(ServerCore* core);
 
 }  // namespace detail
+
+/// What a handler that returns a `Result` answers with instead of a value: `app_error`, with its own code and words.
+///
+///     bus.serve(etas, [](const Request<EtaQuery>& asked) -> Result<EtaT> {
+///       if (asked->van()->empty()) return app_error(404, "which van?");
+///       return eta_of(*asked->van());
+///     });
+[[nodiscard]] Error app_error(std::int32_t code, std::string_view text);
 
 /// A request as its handler sees it; may be copied and kept.
 template <class Q>
@@ -123,7 +130,7 @@ class Responder {
     return duty_.reply(draft);
   }
   /// Ends the request with `app_error` and the handler's own code and words.
-  Result<void> fail(std::int32_t app_code, std::string_view text) { return fail(detail::app_error(app_code, text)); }
+  Result<void> fail(std::int32_t app_code, std::string_view text) { return fail(app_error(app_code, text)); }
   /// Ends the request with this error. `closed`: it was answered already.
   Result<void> fail(const Error& error) { return duty_ ? duty_.fail(error) : Result<void>{detail::closed_handle()}; }
 
@@ -198,6 +205,11 @@ class StreamResponder {
     };
     Going::on(std::make_shared<Going>(std::move(*this), std::move(next)));
   }
+  /// The responder goes along.
+  template <class F>
+  void send_each(F) & {
+    static_assert(!std::is_same_v<F, F>, "send_each takes the responder along: std::move(out).send_each(next)");
+  }
   /// Of no other function.
   template <class F>
   void send_each(F) && {
@@ -208,7 +220,7 @@ class StreamResponder {
   Result<void> finish() { return duty_ ? duty_.finish() : Result<void>{detail::closed_handle()}; }
   /// The stream ends with `app_error`, behind the items that were sent.
   Result<void> fail(std::int32_t app_code, std::string_view text) {
-    return duty_ ? duty_.fail(detail::app_error(app_code, text)) : Result<void>{detail::closed_handle()};
+    return duty_ ? duty_.fail(app_error(app_code, text)) : Result<void>{detail::closed_handle()};
   }
 
   /// Inside.

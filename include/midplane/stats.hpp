@@ -44,6 +44,8 @@ struct Drops {
   }
   /// For all reasons.
   [[nodiscard]] std::uint64_t total() const noexcept;
+  /// For people: `queue_full_oldest 3, conflated 1`; `none` when nothing was lost.
+  [[nodiscard]] std::string text() const;
 };
 
 /// One subscription, inbox, server or far sink.

@@ -54,7 +54,7 @@ Result<void> validate(const BusOptions& options) {
 Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   if (auto valid = validate(options); !valid) return valid.error();
   std::shared_ptr<BusCore> core{new BusCore, base::DeleteWhereMade{}};
-  core->name = options.name.empty() ? "bus-" + std::to_string(::getpid()) : options.name;
+  core->name = options.name;
   core->clock = options.clock ? options.clock : steady_clock();
   core->random = options.random ? options.random : system_random();
   core->limits = options.limits;
@@ -82,6 +82,8 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   core->services = std::make_unique<call::Services>(*core->memory);
   core->far_side = std::make_unique<FarSide>(*core);
   core->incarnation = hex(core->far_side->incarnation().high, core->far_side->incarnation().low);
+  // In containers every process may have the same number.
+  if (core->name.empty()) core->name = "bus-" + std::to_string(::getpid()) + "-" + core->incarnation.substr(0, 6);
   return core;
 }
 

@@ -170,7 +170,9 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   entry->credits->begin();
   if (before && before->id == peer.id) restore_readers(*entry, *before);
   if (before && before->incarnation != peer.incarnation) tell_restart(before->readers, peer.name, entry->lanes.get());
-  bus_.log(LogLevel::info, "link.peer_up", "a link is up", {}, {{"peer", peer.name}, {"endpoint", peer.endpoint}});
+  const bool is_again = end_trouble(peer.name) | end_trouble(peer.endpoint);
+  bus_.log(is_again ? LogLevel::warning : LogLevel::info, "link.peer_up", is_again ? "a link is up again" : "a link is up", {},
+           {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
   bus_.peers_changed();
 }
@@ -186,6 +188,7 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_or
   }
   services.lost(peer.id);
   leave_servers(*entry);
+  if (!in_order) begin_trouble(peer.name);
   bus_.log(in_order ? LogLevel::info : LogLevel::warning, "link.peer_lost", "a link ended",
            peer.dialled ? "it is dialled again" : "the peer has to dial again",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
@@ -222,6 +225,17 @@ void FarSide::peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noe
   pass_lanes(entry->lanes, peer.id);
   entry->is_succeeded = true;
   tell_restart(readers_of(*entry), peer.name, entry->lanes.get());
+}
+
+void FarSide::peer_lives(const link::PeerInfo& peer) noexcept {
+  const auto entry = known(peer.id);
+  {
+    const std::lock_guard flagged{entry->lanes->flag};
+    entry->lanes->all_live = true;
+  }
+  entry->is_succeeded = false;
+  bus_.log(LogLevel::error, "link.same_name", "two buses of one name are linked: nobody can tell whose messages, restarts and losses are told of",
+           "give each bus its own BusOptions::name", {{"peer", peer.name}, {"endpoint", peer.endpoint}});
 }
 
 /// The messages of the successor go on in the lanes of the one before, so that the event stands between the two.
@@ -297,7 +311,24 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
   bus_.peers_changed();
 }
 
+/// A warning is in the log: its end shall be seen by who sees only warnings.
+void FarSide::begin_trouble(std::string_view who) noexcept try {
+  const std::lock_guard lock{mutex_};
+  if (troubles_.size() < link::away_max) troubles_.emplace(who);
+} catch (const std::bad_alloc&) {
+  // Its end is told as info then.
+}
+
+bool FarSide::end_trouble(std::string_view who) noexcept {
+  const std::lock_guard lock{mutex_};
+  const auto found = troubles_.find(who);
+  if (found == troubles_.end()) return false;
+  troubles_.erase(found);
+  return true;
+}
+
 void FarSide::address_not_reached(std::string_view endpoint, const Error& why) noexcept {
+  begin_trouble(endpoint);
   bus_.log(LogLevel::warning, "link.not_reached", "nobody is reached at an address; it is dialled again and again, at the latest after BusOptions::redial_max",
            "is a bus listening there, is the address right? `midplane doctor --peer` looks closer",
            {{"endpoint", endpoint}, {"why", why.message()}});

@@ -46,6 +46,7 @@ class FarSide final : public link::Host {
   // link::Host
   void peer_up(const link::PeerInfo& peer) noexcept override;
   void peer_succeeds(const link::PeerInfo& peer, link::PeerId before) noexcept override;
+  void peer_lives(const link::PeerInfo& peer) noexcept override;
   void peer_lost(const link::PeerInfo& peer, const Error& why, bool in_order) noexcept override;
   void peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept override;
   void peer_refused(const link::PeerInfo& peer, const Error& why) noexcept override;
@@ -70,6 +71,9 @@ class FarSide final : public link::Host {
   void withdrawal_went_on() noexcept override { bus_.look_if_drained(); }
 
  private:
+  void begin_trouble(std::string_view who) noexcept;
+  /// True when there was one.
+  bool end_trouble(std::string_view who) noexcept;
   struct Known;
   /// A subscription of ours that grants credits.
   struct Waiting {
@@ -91,6 +95,7 @@ class FarSide final : public link::Host {
     link::PeerId newest = link::PeerId::none;  ///< who uses them: the last to come
     link::PeerId spoken = link::PeerId::none;  ///< the newest whose messages have come
     link::PeerId has_turn = link::PeerId::none;  ///< its messages need no look at the others
+    bool all_live = false;  ///< buses of one name: none of them is the other's predecessor
     std::set<std::uint32_t> late_readers{};    ///< they got a message of an older one behind the news of its restart
   };
   /// What a peer has with us, as long as it is remembered; its calls come one at a time.
@@ -98,7 +103,7 @@ class FarSide final : public link::Host {
     std::string name;
     wire::Incarnation incarnation{};
     std::shared_ptr<Lanes> lanes;
-    bool is_succeeded = false;          ///< its readers know already that it was restarted
+    std::atomic<bool> is_succeeded{false};  ///< its readers know already that it was restarted
     std::map<std::uint32_t, route::SubscriptionId> subscriptions;           ///< theirs
     std::map<const wire::Name*, Incoming> topics;
     std::map<mailbox::Runner*, mailbox::Lane*> services;                    ///< into our servers; counted
@@ -147,6 +152,7 @@ class FarSide final : public link::Host {
   std::mutex mutex_;
   std::map<link::PeerId, std::shared_ptr<Known>> peers_;
   std::map<std::string, Forgotten> forgotten_;  ///< by the name of its bus
+  std::set<std::string, std::less<>> troubles_;  ///< peers and addresses that were warned of, until they are up
   std::map<std::uint32_t, std::weak_ptr<SubscriptionCore>> subscriptions_;
   // What every peer is told, also one that comes later.
   std::map<std::uint32_t, wire::SubscribeBody> our_subscriptions_;

@@ -181,11 +181,6 @@ void when_cancelled(const AnyMessage& request, Function<void()> fn) {
   });
 }
 
-Error app_error(std::int32_t code, std::string_view text) {
-  return Error{ErrorCode::app_error, Fate::failed, "the server answered with an error of its own"}.with(text).with_app_code(
-      code);
-}
-
 Error handler_threw() noexcept { return {ErrorCode::handler_failed, Fate::failed, "the handler threw"}; }
 
 Duty& Duty::operator=(Duty&& other) noexcept {
@@ -284,3 +279,12 @@ Result<void> Duty::finish() noexcept {
 }
 
 }  // namespace midplane::inline v0::detail
+
+namespace midplane::inline v0 {
+
+Error app_error(std::int32_t code, std::string_view text) {
+  return Error{ErrorCode::app_error, Fate::failed, "the server answered with an error of its own"}.with(text).with_app_code(
+      code);
+}
+
+}  // namespace midplane::inline v0

@@ -142,7 +142,9 @@ bool Links::act_on(Peer& peer, const wire::Record& record) noexcept {
     case RecordType::unsubscribe: return drop_subscription(peer, static_cast<std::uint32_t>(record.mark)), true;
     case RecordType::serve: return serve_arrived(peer, record);
     case RecordType::heartbeat: return heartbeat_arrived(peer, record);
-    case RecordType::grant: return peer.granted(record.mark, record.number), true;
+    case RecordType::grant:
+      if (peer.granted(record.mark, record.number)) host_.peer_lives(peer.info);
+      return true;
     case RecordType::subscription_grant: return peer.subscription_granted(record.name, record.mark, record.number), true;
     case RecordType::item_grant: return peer.items_granted(record.mark, record.number), true;
     case RecordType::joined: {

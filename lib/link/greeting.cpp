@@ -148,6 +148,7 @@ std::shared_ptr<Remote> Links::remember(Peer& peer) {
 void Links::establish(Peer& peer) noexcept try {
   std::shared_ptr<Remote> before;
   PeerId still_up = PeerId::none;
+  std::shared_ptr<Peer> older;
   {
     const std::lock_guard lock{mutex_};
     const auto remote = remember(peer);
@@ -167,12 +168,16 @@ void Links::establish(Peer& peer) noexcept try {
       if (remote->links_so_far != 1 || one == remote || one->name != remote->name) continue;
       if (!before || before->id < one->id) before = one;
     }
-    if (before && before->away_since == Instant::never()) still_up = std::exchange(before, nullptr)->id;
+    if (before && before->away_since == Instant::never()) {
+      older = linked(before->incarnation);
+      still_up = std::exchange(before, nullptr)->id;
+    }
     if (before) remotes_.erase(before->incarnation);
   }
   if (before) forget(before, &peer.info);
   else if (still_up != PeerId::none) host_.peer_succeeds(peer.info, still_up);
   host_.peer_up(peer.info);
+  if (older) older->ask_for_life();
   {
     // From here on messages go to it, and what it missed while it was away is told.
     const std::lock_guard flagged{peer.remote->flag};

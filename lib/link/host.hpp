@@ -58,6 +58,8 @@ class Host {
   virtual void peer_up(const PeerInfo& peer) noexcept = 0;
   /// Told before `peer_up`: a bus of the same name is linked too, and may be this one before its restart.
   virtual void peer_succeeds(const PeerInfo& peer, PeerId before) noexcept = 0;
+  /// It was taken for gone when another of its name came, and is not: they are two buses of one name.
+  virtual void peer_lives(const PeerInfo& peer) noexcept = 0;
   /// The link ended. What the peer serves is gone; its subscriptions stay, and their sinks count on while it is away.
   /// `in_order`: one of the two buses was closed, and said so.
   virtual void peer_lost(const PeerInfo& peer, const Error& why, bool in_order) noexcept = 0;

@@ -109,6 +109,7 @@ class Outgoing {
   wire::FrameHead head{};
   std::size_t frame_bytes_max;
   bool asks_grant = false;  ///< every frame does: who drains wants to know what has arrived
+  bool asks_life = false;   ///< every frame does: whether anybody is there still
   Window window;
 
  private:
@@ -118,7 +119,7 @@ class Outgoing {
   bool send_closed() noexcept;
   bool send_fragment() noexcept;
   void count(wire::RecordType type, std::size_t bytes, FarTotals* totals, bool is_data);
-  [[nodiscard]] bool wants_grant() const noexcept { return open_is_counted_ && (asks_grant || window.wants_grant(open_has_data_)); }
+  [[nodiscard]] bool wants_grant() const noexcept { return open_is_counted_ && (asks_grant || asks_life || window.wants_grant(open_has_data_)); }
   void begin_open() noexcept;
   [[nodiscard]] std::size_t frame_limit() const noexcept {
     return std::min(frame_bytes_max, std::max(frame_least_bytes, window.frame_bytes()));

@@ -111,16 +111,20 @@ void Peer::writable() noexcept {
   run_all(ready);
 }
 
-void Peer::granted(std::uint64_t bytes, std::uint32_t records) noexcept {
+bool Peer::granted(std::uint64_t bytes, std::uint32_t records) noexcept {
   std::vector<Function<void()>> ready;
+  bool lives = false;
   {
     const std::lock_guard lock{remote->flag};
-    if (!open_) return;
+    if (!open_) return false;
     outgoing_.granted(bytes, records);
+    lives = outgoing_.asks_life && bytes >= life_at_;
+    if (lives) outgoing_.asks_life = false;
     go_on();
     collect_writable(ready);
   }
   run_all(ready);
+  return lives;
 }
 
 void Peer::subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint32_t messages) noexcept {
@@ -238,6 +242,16 @@ void Peer::ask_for_grant() noexcept {
     if (!open_) return;
     outgoing_.asks_grant = true;  // also in what still leaves while it is waited for
     if (outgoing_.window.unknown_bytes() == 0) return;
+  }
+  heartbeat();
+}
+
+void Peer::ask_for_life() noexcept {
+  {
+    const std::lock_guard lock{remote->flag};
+    if (!open_) return;
+    outgoing_.asks_life = true;
+    life_at_ = outgoing_.window.packed_bytes() + 1;
   }
   heartbeat();
 }

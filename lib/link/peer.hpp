@@ -57,7 +57,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Result<std::shared_ptr<ServiceSink>> service_sink(const wire::NameBody& service, std::shared_ptr<FarTotals> totals) noexcept;
   [[nodiscard]] std::shared_ptr<ServiceSink> find_service(std::string_view name) noexcept;
   void writable() noexcept;
-  void granted(std::uint64_t bytes, std::uint32_t records) noexcept;
+  /// True when it answers `ask_for_life`.
+  bool granted(std::uint64_t bytes, std::uint32_t records) noexcept;
   void subscription_granted(std::uint32_t id, std::uint64_t bytes, std::uint32_t messages) noexcept;
   void items_granted(std::uint64_t request, std::uint32_t items) noexcept;
   /// `grant`: what was taken since the last one is told too.
@@ -68,6 +69,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void farewell(const wire::Record& record) noexcept;
   /// Has the peer say at once what it has taken, so that `idle` need not wait for its next heartbeat.
   void ask_for_grant() noexcept;
+  /// Sends what only a living peer answers: what came from it before may be left over from one that is gone.
+  void ask_for_life() noexcept;
   /// Ends the sending side: what is not known to have arrived is counted under `reason`, who waits is told `why`.
   void end(const Error& why, DropReason reason) noexcept;
   /// Answers to the frame that is being acted on leave together.
@@ -189,6 +192,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Clock& clock_;
   bool open_ = true;
   Outgoing outgoing_;
+  std::uint64_t life_at_ = 0;  ///< who has taken so many bytes lived when `ask_for_life` was called
   Intake intake_;
   std::uint32_t names_given_ = 0;
   std::uint64_t requests_given_ = 0;

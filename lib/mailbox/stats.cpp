@@ -63,6 +63,15 @@ std::uint64_t Drops::total() const noexcept {
   return sum;
 }
 
+std::string Drops::text() const {
+  std::string text;
+  for (std::size_t i = 0; i < drop_reasons; ++i) {
+    if (by_reason[i] == 0) continue;
+    text.append(text.empty() ? "" : ", ").append(name_of(static_cast<DropReason>(i))).append(" ").append(std::to_string(by_reason[i]));
+  }
+  return text.empty() ? "none" : text;
+}
+
 const SinkStats* Stats::find_sink(std::string_view name) const noexcept {
   for (const SinkStats& sink : sinks) {
     if (sink.name == name) return &sink;

@@ -1,9 +1,25 @@
 #include "zmq/dialled.hpp"
 
+#include <filesystem>
+
+#include "zmq/endpoint.hpp"
 #include "zmq/system_error.hpp"
 
 namespace midplane::inline v0::zmq {
 namespace {
+
+/// Of a file it can be said which of the two it is: that it is not there, or that nobody listens at it.
+Error nobody_there(const std::string& address) {
+  const auto endpoint = parse_endpoint(address, Side::dials);
+  if (!endpoint || endpoint->scheme != Endpoint::Scheme::ipc)
+    return {ErrorCode::transport_failed, "nobody answers there: refused or unreachable"};
+  std::error_code unknown;
+  if (std::filesystem::exists(endpoint->path, unknown) || unknown)
+    return {ErrorCode::transport_failed, "nobody answers there: the file is left over, or may not be written by this user"};
+  if (endpoint->path.front() != '/')
+    return {ErrorCode::transport_failed, "there is no such file in this program's working directory; write an absolute path"};
+  return {ErrorCode::transport_failed, "there is no such file: nobody listens there"};
+}
 
 Error closed_by_peer() { return Error{ErrorCode::peer_lost, "the other side has closed the connection"}; }
 
@@ -51,7 +67,7 @@ void Dialled::read_monitor() {
     switch (event.what) {
       case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: come_up(); break;
       case ZMQ_EVENT_CLOSED:
-        if (!lost_) lost_ = Error{ErrorCode::transport_failed, "nobody answers there: refused or unreachable"};
+        if (!lost_) lost_ = nobody_there(endpoint_);
         break;
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         lost_ = Error{ErrorCode::denied, "the other side does not accept our key"};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 namespace midplane::inline v0::zmq {
 namespace {
@@ -100,6 +101,13 @@ Result<Endpoint> parse_ipc(std::string_view text) {
 }
 
 }  // namespace
+
+void Endpoint::make_absolute() {
+  if (scheme != Scheme::ipc) return;
+  std::error_code fault;
+  std::string absolute = std::filesystem::absolute(path, fault).string();
+  if (!fault && absolute.size() <= path_bytes_max) path = std::move(absolute);
+}
 
 std::string Endpoint::address() const {
   if (scheme == Scheme::ipc) return std::string{ipc_prefix} + path;

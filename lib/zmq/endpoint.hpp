@@ -20,6 +20,8 @@ struct Endpoint {
   bool is_ipv6 = false;
   bool is_loopback = false;  ///< ipc always is
 
+  /// Makes the path of a Unix socket absolute, as others can dial it; when that would be too long it stays.
+  void make_absolute();
   /// As libzmq wants it.
   [[nodiscard]] std::string address() const;
 };

@@ -96,6 +96,7 @@ Result<std::string> ZmqTransport::listen(std::string_view endpoint) try {
 Result<std::string> ZmqTransport::try_listen(std::string_view text) {
   auto endpoint = admit_endpoint(text, Side::listens, options_.insecure);
   if (!endpoint) return endpoint.error();
+  endpoint->make_absolute();
   const std::lock_guard lock{mutex_};
   auto socket = open_socket(ZMQ_ROUTER, *endpoint);
   if (!socket) return socket.error();

@@ -118,6 +118,7 @@ class Judge final : public link::Host {
   }
   void peer_told(link::PeerId peer) noexcept override { at(peer); }
   void peer_succeeds(const link::PeerInfo&, link::PeerId before) noexcept override { at(before); }
+  void peer_lives(const link::PeerInfo& peer) noexcept override { at(peer.id); }
   void messages_ended(link::PeerId) noexcept override {}
   void topic_named(link::PeerId peer, link::FarTopic& topic) noexcept override {
     auto [edge, is_new] = at(peer).edges.try_emplace(topic.name->text, topic.next - 1);

@@ -196,6 +196,7 @@ struct Bus final : Host {
     lost_in_order += in_order ? 1 : 0;
   }
   void peer_succeeds(const PeerInfo& peer, PeerId) noexcept override { successors.push_back(peer.name); }
+  void peer_lives(const PeerInfo& peer) noexcept override { alive.push_back(peer.name); }
   void peer_forgotten(PeerId peer, const PeerInfo* successor) noexcept override {
     forgotten.push_back(peer);
     if (successor) successors.push_back(successor->name);
@@ -306,7 +307,7 @@ struct Bus final : Host {
   std::vector<std::shared_ptr<wire::TopicSink>> sinks;
   std::optional<AnyMessage> retained;
   std::vector<PeerId> forgotten;
-  std::vector<std::string> successors, named;
+  std::vector<std::string> successors, alive, named;
   std::vector<const FarTopic*> far_topics;
   std::vector<std::pair<std::uint64_t, std::size_t>> schemas;
   std::vector<std::pair<std::uint32_t, std::string>> refused_topics;

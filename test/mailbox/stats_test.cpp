@@ -24,6 +24,10 @@ TEST_CASE("every reason of a loss has the name it is written with, and a value t
 TEST_CASE("Drops has each reason by its name, and their sum") {
   Drops drops;
   CHECK(drops.total() == 0);
+  CHECK(drops.text() == "none");
+  drops.by_reason[static_cast<std::size_t>(DropReason::queue_full_oldest)] = 2168;
+  drops.by_reason[static_cast<std::size_t>(DropReason::link_lost)] = 1;
+  CHECK(drops.text() == "queue_full_oldest 2168, link_lost 1");
   for (std::size_t i = 0; i < drop_reasons; ++i) drops.by_reason[i] = std::uint64_t{1} << i;
   CHECK(drops[DropReason::queue_full_newest] == 1);
   CHECK(drops[DropReason::link_lost] == 4096);

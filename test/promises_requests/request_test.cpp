@@ -39,6 +39,16 @@ TEST_CASE("P12 a handler that fails with its own code is app_error with code and
   CHECK(reply.error().fate() == Fate::failed);
 }
 
+TEST_CASE("P12 a handler that returns its answer may return an error of its own instead") {
+  World world;
+  auto server = world.bus.serve(echo, [](const Request<Bytes>&) -> Result<Message<Bytes>> { return app_error(7, "no such thing"); }).value();
+  const auto reply = world.bus.client(echo).value().request(bytes("q")).get();
+  REQUIRE(code(reply) == is(ErrorCode::app_error));
+  CHECK(reply.error().app_code() == 7);
+  CHECK(reply.error().detail() == "no such thing");
+  CHECK(reply.error().fate() == Fate::failed);
+}
+
 TEST_CASE("P12 a dropped responder answers abandoned") {
   auto reply = ask_one([](Request<Bytes>, Responder<Bytes>) {});
   CHECK(code(reply) == is(ErrorCode::abandoned));

@@ -105,6 +105,7 @@ TEST_CASE("a peer that is not reached is logged once while it is so, and again w
   pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
   pair.pass(10s);
   REQUIRE(pair.log->of("link.peer_up").size() == 1);
+  CHECK(pair.log->of("link.peer_up")[0].starts_with("warning "));  // the end of a warning
   CHECK(pair.log->of("link.not_reached").size() == 1);
   pair.network.crash("a");
   pair.pass(20s);
@@ -172,6 +173,74 @@ TEST_CASE("a peer that closed its bus is lost in order, which is no warning; one
   }
 }
 
+TEST_CASE("a link that comes up is a warning only behind the warning that it was lost") {
+  Pair pair;
+  pair.link();
+  pair.pass(100ms);
+  pair.network.cut("a", "b");
+  pair.pass(5s);
+  pair.network.heal("a", "b");
+  pair.pass(10s);
+  const auto up = pair.log->of("link.peer_up");
+  REQUIRE(up.size() == 2);
+  CHECK(up[0].starts_with("info "));
+  CHECK(up[1].starts_with("warning "));
+}
+
+TEST_CASE("two living buses of one name lose no message of either, and the log says that the name is not theirs alone") {
+  Pair pair;
+  Bus twin = Bus::open({.name = "a", .executor = pair.loop, .clock = pair.clock}).value();
+  pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+  twin.attach(pair.network.transport("twin", {.listen = {"sim://twin"}, .peers = {}})).value();
+  pair.b.attach(pair.network.transport("b", {.listen = {}, .peers = {"sim://a", "sim://twin"}})).value();
+  int seen = 0, gaps = 0;
+  auto sub = pair.b.subscribe(cpu, [&](const Message<Bytes>&) { ++seen; }, {.on_event = [&](const SubscriptionEvent& event) {
+                                gaps += event.kind == EventKind::gap ? 1 : 0;
+                              }}).value();
+  auto one = pair.a.publisher(cpu).value();
+  auto other = twin.publisher(cpu).value();
+  REQUIRE(one.wait_matched(1, 5s));
+  REQUIRE(other.wait_matched(1, 5s));
+  pair.pass(1s);
+  for (int i = 0; i < 100; ++i) {
+    CHECK(one.publish(bytes("m"))->queued == 1);
+    CHECK(other.publish(bytes("m"))->queued == 1);
+    pair.pass(1ms);
+  }
+  pair.pass(1s);
+  CHECK(seen == 200);
+  CHECK(gaps == 0);
+  const auto told = pair.log->of("link.same_name");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].starts_with("error link.same_name peer=a "));
+}
+
+TEST_CASE("a bus that was restarted before its old link is known to have ended is no second bus of its name") {
+  Pair pair;
+  pair.link();
+  std::vector<EventKind> events;
+  auto sub = pair.b.subscribe(cpu, [](const Message<Bytes>&) {}, {.on_event = [&](const SubscriptionEvent& event) {
+                                events.push_back(event.kind);
+                              }}).value();
+  auto publisher = pair.a.publisher(cpu).value();
+  REQUIRE(publisher.wait_matched(1, 5s));
+  pair.pass(100ms);
+  pair.network.cut("a", "b");  // half open: what it sends does not arrive, and nobody says that it is gone
+  Bus again = Bus::open({.name = "a", .executor = pair.loop, .clock = pair.clock}).value();
+  again.attach(pair.network.transport("again", {.listen = {}, .peers = {"sim://b"}})).value();
+  pair.b.attach(pair.network.transport("b2", {.listen = {"sim://b"}, .peers = {}})).value();
+  pair.pass(10s);
+  CHECK(pair.log->of("link.same_name").empty());
+  CHECK(std::count(events.begin(), events.end(), EventKind::incarnation_changed) == 1);
+}
+
+TEST_CASE("buses without a name of their own have different ones") {
+  const Bus one = Bus::open({.executor = inline_executor()}).value();
+  const Bus other = Bus::open({.executor = inline_executor()}).value();
+  CHECK(one.stats().bus != other.stats().bus);
+  CHECK(one.stats().bus.starts_with("bus-" + std::to_string(::getpid()) + "-"));
+}
+
 TEST_CASE("a bus that is closed itself loses its peers in order") {
   Pair pair;
   pair.link();
@@ -214,7 +283,7 @@ TEST_CASE("a transport without an address to listen at or to dial is refused") {
 TEST_CASE("redial_max bounds the pauses between dials, so that a peer which comes is found as soon") {
   for (const Duration longest : {Duration{100ms}, Duration{60s}}) {
     Pair pair;
-    Bus c = Bus::open({.name = "c", .executor = pair.loop, .clock = pair.clock, .redial_max = longest}).value();
+    Bus c = Bus::open({.name = "c", .executor = pair.loop, .clock = pair.clock, .random = seeded_random(3), .redial_max = longest}).value();
     c.attach(pair.network.transport("c", {.listen = {}, .peers = {"sim://a"}})).value();
     auto sub = c.subscribe(cpu, [](const Message<Bytes>&) {}).value();
     pair.pass(60s);

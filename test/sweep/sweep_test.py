@@ -44,7 +44,7 @@ def ask_library():
     if run.returncode != 0:
         sys.exit(f"Bail out! {SWEEP} ended with {run.returncode}: {run.stderr}")
     answers = {}
-    for line in run.stdout.splitlines():
+    for line in run.stdout.replace(folder + "/", "").splitlines():
         table, *cells = line.split("\t")
         cases, _ = SHAPES[table]
         answers.setdefault(table, {})[tuple(cells[:cases])] = cells[cases:]

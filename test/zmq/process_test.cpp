@@ -1,6 +1,8 @@
 /// Real processes that die without a word.
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <memory>
 
 #include "testing/transport_law.hpp"
@@ -100,6 +102,35 @@ TEST_CASE("an ipc path is held by one living listener and taken over from a dead
     end.transport->stop();
     CHECK(directory.is_empty());
   }
+}
+
+TEST_CASE("who listens at a relative ipc path tells the absolute one, which others can dial") {
+  ScratchDirectory directory;
+  ChildProcess child{[&](int in, int out) {
+    if (::chdir((directory / "").c_str()) == 0) listen_and_stay("ipc://bus", in, out);
+  }};
+  const std::string address = child.read_line();
+  CHECK(address == "ipc://" + directory / "bus");
+  TcpWorld world;
+  End<TcpWorld> end{world};
+  REQUIRE(end.transport->dial(address));
+  CHECK(end.until([&] { return end.recorder.ups() == 1; }));
+}
+
+TEST_CASE("who dials a Unix socket that is not there, or that nobody listens at, hears which of the two it is") {
+  ScratchDirectory directory;
+  { std::ofstream{directory / "left"}; }
+  TcpWorld world;
+  End<TcpWorld> end{world};
+  const auto hears = [&](const std::string& endpoint, std::string_view words) {
+    const std::size_t before = end.recorder.failed().size();
+    REQUIRE(end.transport->dial(endpoint));
+    REQUIRE(end.until([&] { return end.recorder.failed().size() > before; }));
+    CHECK_MESSAGE(end.recorder.failed().back().find(words) != std::string::npos, end.recorder.failed().back());
+  };
+  hears("ipc://" + directory / "absent", "there is no such file: nobody listens there");
+  hears("ipc://no-such-bus", "no such file in this program's working directory; write an absolute path");
+  hears("ipc://" + directory / "left", "nobody answers there: the file is left over");
 }
 
 TEST_CASE("a listener without descriptors left pauses and comes back; it does not abort") {
