@@ -233,7 +233,8 @@ class Bus {
   [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
 
   /// Refuses new work, also that of peers, handles what waits and what peers had put on the line, flushes links; what
-  /// still waited in a peer's queue, or was only partly here, is counted as closed. Inside a handler it only starts:
+  /// still waited in a peer's queue, or was only partly here, is counted as closed. What handlers publish and ask
+  /// meanwhile goes, and is not waited for when it is a question; what timers publish does not. Inside a handler it only starts:
   /// `drained` is an event. Descriptions are given until it is closed.
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
   /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a

@@ -233,7 +233,7 @@ class StreamResponder {
 };
 
 /// A service that is answered; dropping it withdraws it. The destructor waits for its handler like ~Subscription.
-class Server {
+class [[nodiscard("dropping it withdraws the server")]] Server {
  public:
   Server() noexcept = default;
   /// Of its queue; zeros when it was moved from.

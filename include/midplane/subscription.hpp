@@ -33,7 +33,9 @@ struct SubscriptionEvent {
 /// How a subscription's messages wait and where its handler runs.
 struct SubscribeOptions {
   QueueChange queue{};                 ///< what it changes of the topic's defaults: `{.messages = 16}`, or a whole Queue
-  std::string group{};                 ///< one member of each group gets a message, in turn; empty: every message
+  /// One member of each group gets a message, in turn among those that have room; empty: it gets every message. A member
+  /// neither refuses nor blocks.
+  std::string group{};
   std::shared_ptr<Executor> executor{};///< where the handler runs; null: the bus's
   unsigned concurrency = 1;            ///< above 1 the handler runs concurrently with itself and order is given up
   /// Called between messages, in their order; for an Inbox events are items.
@@ -74,7 +76,7 @@ void when_item(const std::shared_ptr<SubscriptionCore>& core, std::weak_ptr<cons
 
 /// A live subscription; dropping it ends it. The destructor returns when its handler is not running and never will;
 /// inside any handler of the same bus it does not wait: no new call starts, and `stopped` tells when the last ended.
-class Subscription {
+class [[nodiscard("dropping it ends the subscription")]] Subscription {
  public:
   Subscription() noexcept = default;
 
@@ -107,7 +109,7 @@ using Item = std::variant<Message<T>, SubscriptionEvent>;
 
 /// A subscription whose messages wait until they are taken. Any number of threads may take.
 template <class T>
-class Inbox {
+class [[nodiscard("dropping it ends the subscription")]] Inbox {
  public:
   Inbox() noexcept = default;
 

@@ -178,6 +178,11 @@ void BusCore::reply_unsendable(std::string_view service, const Error& why, bool 
 
 bool BusCore::inside_handler() const noexcept { return mailbox::HandlerFrame::inside(this); }
 
+bool BusCore::goes_on_here() const noexcept {
+  return phase.load(std::memory_order_acquire) == Phase::draining && !drained_told_.load() && !is_inherited() &&
+         mailbox::HandlerFrame::at_work(this);
+}
+
 bool BusCore::still_reaching() const noexcept {
   return links && (!links->settled() || far_side->services.are_judging());
 }

@@ -51,6 +51,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   [[nodiscard]] bool refuses() const noexcept {
     return phase.load(std::memory_order_acquire) != Phase::open || is_inherited();
   }
+  /// While it drains, what handlers publish and ask belongs to what is handled.
+  [[nodiscard]] bool goes_on_here() const noexcept;
   /// True in a child of the process that opened it: nothing of it may be touched there.
   [[nodiscard]] bool is_inherited() const noexcept { return forks_ != base::forks(); }
 

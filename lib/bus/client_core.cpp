@@ -76,8 +76,8 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
   if (!finished) return PendingHandle{finished.error()};
   auto* envelope = static_cast<wire::Envelope*>(*finished);
   const Duration timeout = options.timeout.value_or(core->timeout);
-  Result<void> valid = core->refuses.load(std::memory_order_acquire) ? Result<void>{closed_handle()}
-                                                                     : apply_headers(*envelope, options.headers);
+  const bool refuses = core->refuses.load(std::memory_order_acquire) && !core->bus->goes_on_here();
+  Result<void> valid = refuses ? Result<void>{closed_handle()} : apply_headers(*envelope, options.headers);
   if (valid && timeout.count() <= 0) valid = Error{ErrorCode::expired, "the deadline has passed already; RequestOptions::timeout is above zero"};
   if (valid && core->streams && !streaming)
     valid = Error{ErrorCode::unsupported, "this service streams its replies; ask with open()"}.with(core->asker->route().name()->text);

@@ -164,7 +164,7 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
 
 Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept {
   // The phase too: nobody sets `refuses_` for a one_thread Publisher, nor for one that waits inside `send`.
-  if (refuses_ || bus->refuses()) {
+  if ((refuses_ || bus->refuses()) && !bus->goes_on_here()) {
     release(envelope);
     return closed_handle();
   }

@@ -17,7 +17,10 @@ Result<void> validate(const Queue& queue, const SubscribeOptions& options) {
   if (options.concurrency == 0 || options.concurrency > 1024)
     return Error{ErrorCode::invalid_option, "SubscribeOptions::concurrency is 1 to 1024"};
   if (!options.group.empty() && check_name(options.group, false) != NameFault::none)
-    return Error{ErrorCode::invalid_option, "SubscribeOptions::group is named like a topic"};
+    return Error{ErrorCode::invalid_option, "SubscribeOptions::group is tokens of A-Z a-z 0-9 _ -, joined by dots, without wildcards"};
+  if (!options.group.empty() && (queue.overflow == Overflow::refuse || queue.overflow == Overflow::block))
+    return Error{ErrorCode::invalid_option, "a member of a group neither refuses nor blocks, others may take the message: "
+                                            "drop_newest, drop_oldest or latest; for work that must not be lost ask a service"};
   return ok();
 }
 

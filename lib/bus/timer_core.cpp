@@ -39,7 +39,7 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
       if (ended_) return;
     }
     {
-      const mailbox::HandlerFrame frame{bus_.get()};
+      const mailbox::HandlerFrame frame{bus_.get(), false};
       guarded(*bus_, "timer", fn_);
     }
     const std::lock_guard lock{mutex_};

@@ -18,7 +18,7 @@ namespace midplane::inline v0::exec {
 /// `would_deadlock` when waiting here could only wait for this very thread.
 inline bool may_wait(const Executor& executor) noexcept { return !executor.runs_here() || executor.may_wait_here(); }
 [[nodiscard]] inline Error would_deadlock() noexcept {
-  return Error{ErrorCode::would_deadlock, "waiting inside this handler could only wait for itself; use the callback or co_await"};
+  return Error{ErrorCode::would_deadlock, "no thread is left that could run what this handler waits for; use the callback or co_await, or give the pool more threads"};
 }
 
 /// Waits until `is_true()`, driving a driven executor meanwhile. Whoever makes it true calls `spot.wake_all()` and

@@ -5,7 +5,8 @@ namespace midplane::inline v0::mailbox {
 
 class HandlerFrame {
  public:
-  explicit HandlerFrame(const void* bus) noexcept : bus_{bus}, up_{top} { top = this; }
+  /// `is_work`: it was called for a message, request or reply; not for a timer, which goes on for ever.
+  explicit HandlerFrame(const void* bus, bool is_work = true) noexcept : bus_{bus}, up_{top}, is_work_{is_work} { top = this; }
   HandlerFrame(const HandlerFrame&) = delete;
   ~HandlerFrame() { top = up_; }
 
@@ -15,10 +16,18 @@ class HandlerFrame {
     }
     return false;
   }
+  /// The same, for a message, request or reply.
+  [[nodiscard]] static bool at_work(const void* bus) noexcept {
+    for (const HandlerFrame* frame = top; frame; frame = frame->up_) {
+      if (frame->bus_ == bus && frame->is_work_) return true;
+    }
+    return false;
+  }
 
  private:
   const void* bus_;
   const HandlerFrame* up_;
+  const bool is_work_;
   static inline thread_local const HandlerFrame* top = nullptr;
 };
 

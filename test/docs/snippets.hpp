@@ -1,6 +1,7 @@
 #pragma once
 /// What the snippets of docs/ stand on; they are compiled, and those of testing_your_service.md run as well.
 
+#include <csignal>
 #include <poll.h>
 
 #include <cstring>

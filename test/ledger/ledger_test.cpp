@@ -206,6 +206,7 @@ TEST_CASE("P3 ledger: malformed explains raw bytes that are no value of the read
 TEST_CASE("P3 ledger: no_memory explains what a subscription without a lane was offered, until there is memory") {
   for (const Overflow overflow : {Overflow::drop_newest, Overflow::drop_oldest, Overflow::refuse, Overflow::block}) {
     for (const char* group : {"", "members"}) {
+      if (*group && (overflow == Overflow::refuse || overflow == Overflow::block)) continue;
       Book book;
       auto publisher = book.bus.publisher(ids).value();
       SubscribeOptions options = bounded(overflow, 4096);

@@ -88,6 +88,8 @@ void of_subscriptions() {
   option("Queue::block_for", "-1 ns", subscribe({.queue = Queue{.block_for = -1ns}}));
   option("SubscribeOptions::group", "\"a b\"", subscribe({.group = "a b"}));
   option("SubscribeOptions::group", "\"a.*\"", subscribe({.group = "a.*"}));
+  option("SubscribeOptions::group", "\"a\", and overflow refuse", subscribe({.queue = {.overflow = Overflow::refuse}, .group = "a"}));
+  option("SubscribeOptions::group", "\"a\", and overflow block", subscribe({.queue = {.overflow = Overflow::block}, .group = "a"}));
   option("SubscribeOptions::executor", "null", subscribe({.executor = nullptr}));
   option("SubscribeOptions::concurrency", "0", subscribe({.concurrency = 0}));
   option("SubscribeOptions::concurrency", "1025", subscribe({.concurrency = 1025}));
