@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The midplane program from outside, against hostwatch, of whose types it knows nothing; and everything that is wrong.
 
-usage: program_test.py MIDPLANE HOSTWATCH
+usage: program_test.py MIDPLANE HOSTWATCH DEPOT
 """
 import contextlib
 import json
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 
-MIDPLANE, HOSTWATCH = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+MIDPLANE, HOSTWATCH, DEPOT = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:4])
 ALONE = {key: value for key, value in os.environ.items() if key != "MIDPLANE_PEERS"}
 number = 0
 failed = 0
@@ -53,10 +53,18 @@ def refused(what, code, words, *said, **how):
     check(got.code == code and all(word in got.err for word in said), what, f"{words}: wanted {code} and {said}\n{got}")
 
 
-@contextlib.contextmanager
 def agent(name, *words):
-    process = subprocess.Popen([HOSTWATCH, "agent", "--name", name, "--listen", "tcp://127.0.0.1:0", "--interval", "20", *words],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return server(HOSTWATCH, "agent", "--name", name, "--listen", "tcp://127.0.0.1:0", "--interval", "20", *words)
+
+
+def depot(van, address="tcp://127.0.0.1:0"):
+    return server(DEPOT, van, address)
+
+
+@contextlib.contextmanager
+def server(*words):
+    """Its first line is the address where it listens; it ends with its input."""
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip()
     finally:
@@ -329,6 +337,33 @@ def places(at):
     refused("--timeout takes a duration", 2, ("ls", "--timeout", "5", "--peer", at), "--timeout", "no duration")
 
 
+def namesakes(folder):
+    """Two buses of one name: the first is asked, the other is told of once."""
+    with depot("a") as first, depot("b", f"ipc://{folder}/depot") as second:
+        for asked, van, other in ((first, "a", second), (second, "b", first)) * 3:
+            got = run("ls", "*.*.position", "--for", "10ms", "--json", "--peer", asked, "--peer", other)
+            told = [(one["kind"], one.get("endpoint", one["name"])) for one in got.objects]
+            check(told == [("bus", asked), ("topic", f"van.{van}.position")], "ls asks the first of two buses of one name, and shows its address", got)
+            check(got.err.count("\n") == 1 and f"another bus at {other} is named depot, too, and is not asked; the one at {asked} is" in got.err,
+                  "ls says once which of two buses of one name is not asked", got)
+        pair = ("--peer", second, "--peer", first)
+        warning = f"another bus at {first} is named depot, too"
+        got = run("sub", "van.*.position", "--count", "1", "--json", *pair)
+        check(got.objects[-1]["topic"] == "van.b.position" and got.err.count(warning) == 1, "sub listens to the first of two buses of one name", got)
+        got = run("pub", "full.soon", "x", "--raw", "--json", *pair)
+        check(got.objects and got.objects[0]["sent"] == 1 and got.err.count(warning) == 1, "pub publishes to the first of two buses of one name", got)
+        got = run("schema", "show", "van.b.position", *pair)
+        check(got.code == 0 and got.err.count(warning) == 1, "schema asks the first of two buses of one name", got)
+        refused("req asks the first of two buses of one name", 4, ("req", "van.a.position", *pair), warning, "nobody serves")
+        got = run("doctor", "--json", *pair)
+        check([one["check"] for one in got.objects].count("depot") == 1 and got.err.count(warning) == 1, "doctor looks at the first of two buses of one name", got)
+        dialling = subprocess.Popen([MIDPLANE, "ls", "--json", "--for", "0s", "--listen", "tcp://127.0.0.1:0", *pair],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
+        out, err = dialling.communicate(timeout=30)
+        check(err.count("listening at") == 1 and err.count(warning) == 1 and json.loads(out.splitlines()[0])["endpoint"] == second,
+              "ls --listen announces its address once, also with two buses of one name", out + err)
+
+
 def helps():
     got = run("--help")
     check(got.code == 0 and "Examples:" in got.out and "Exit codes:" in got.out, "--help shows examples and exit codes", got)
@@ -348,6 +383,7 @@ with tempfile.TemporaryDirectory() as scratch:
         schema(address_of_agent, scratch)
         doctor(address_of_agent)
         places(address_of_agent)
+    namesakes(scratch)
 bench()
 helps()
 print(f"1..{number}")

@@ -63,7 +63,7 @@ class Listing {
   void add(const Description& bus, const Description* before, double seconds) {
     std::string address;
     for (const Peer& peer : session_.peers()) {
-      if (peer.name == bus.name) address = peer.endpoint;
+      if (peer.incarnation == bus.incarnation) address = peer.endpoint;
     }
     buses_.add({bus.name, bus.library_version, std::to_string(bus.wire_version), address});
     if (options_.where.json)

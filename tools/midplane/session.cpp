@@ -69,9 +69,7 @@ Session::Session(Bus bus, std::shared_ptr<Hearsay> hearsay, const Where& where)
 
 Session::~Session() { static_cast<void>(bus_.close(std::chrono::seconds{1})); }
 
-std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
-  Where where = asked;
-  complete(where);
+std::unique_ptr<Session> Session::open(const Where& where, Round round) {
   auto hearsay = std::make_shared<Hearsay>();
   auto bus = Bus::open({.name = "midplane-" + std::to_string(getpid()), .event = hearsay});
   if (!bus) stop(Exit::trouble, "the bus of this program does not open: " + bus.error().message());
@@ -87,7 +85,7 @@ std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
                             " is off this machine and everything would be sent in the clear; --insecure allows it");
     stop(code == ErrorCode::invalid_endpoint ? Exit::usage : Exit::trouble, attached.error().message());
   }
-  if (session->listens_) note("listening at " + joined(session->bus_.listening()));
+  if (session->listens_ && round == Round::first) note("listening at " + joined(session->bus_.listening()));
 
   constexpr Duration quiet = std::chrono::seconds{1};
   const Duration timeout = session->timeout_;
@@ -101,15 +99,47 @@ std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
       static_cast<void>(hearsay->wait(timeout - quiet, settled));
     }
   }
+  return session;
+}
+
+std::unique_ptr<Session> Session::reach(const Where& asked, Nobody nobody) {
+  Where where = asked;
+  complete(where);
+  auto session = open(where, Round::first);
+  while (session->part_namesakes(where)) {
+    if (session->listens_) where.listen = session->bus_.listening();  // the same ports: they were announced
+    session.reset();
+    session = open(where, Round::again);
+  }
   if (nobody == Nobody::is_fine) return session;
   for (const Missing& one : session->missing())
     note("not reached: " + one.endpoint + ": " + (one.why.empty() ? "no answer yet" : one.why));
   if (session->peers().empty())
     stop(Exit::unreachable,
-         "no bus was reached within " + text_of(timeout) +
+         "no bus was reached within " + text_of(session->timeout_) +
              (where.peers.empty() ? std::string{"; a bus has to dial the address of --listen"}
                                   : "; is it running and listening there? `midplane doctor --peer ADDRESS` looks closer"));
   return session;
+}
+
+void Session::note_namesake(const Peer& other, const Peer& asked) {
+  note("another bus at " + other.endpoint + " is named " + other.name + ", too, and is not asked; the one at " + asked.endpoint +
+       " is: give each bus its own name, or ask the other alone");
+}
+
+bool Session::part_namesakes(Where& where) const {
+  const auto up = peers();
+  bool parted = false;
+  for (const PeerDescription& peer : describe(bus_).peers) {
+    if (!is_up(peer)) continue;
+    const auto first = std::find_if(up.begin(), up.end(), [&](const Peer& one) { return one.name == peer.name; });
+    if (first == up.end() || first->incarnation == peer.incarnation) continue;
+    // Who dialled us can not be left out.
+    if (std::erase(where.peers, peer.endpoint) == 0) continue;
+    note_namesake({peer.name, peer.endpoint, peer.incarnation}, *first);
+    parted = true;
+  }
+  return parted;
 }
 
 void Session::say_waiting(const std::string& for_what) { note("waiting for " + for_what + " ..."); }
@@ -147,18 +177,21 @@ bool Session::is_settled() const {
 
 std::vector<Description> Session::ask_all() {
   std::vector<Description> told;
-  std::string last;
-  for (const Peer& peer : peers()) {
-    // The library asks by name.
-    if (peer.name == last) {
-      note("another bus at " + peer.endpoint + " is named " + peer.name + ", too, and is not asked: give each bus its own name");
-      continue;
-    }
-    last = peer.name;
+  const auto up = peers();
+  for (const Peer& peer : up) {
+    const auto asked = std::find_if(told.begin(), told.end(), [&](const Description& one) { return one.name == peer.name; });
+    if (asked != told.end()) continue;
     auto description = patiently(timeout_, peer.name + " to describe itself",
                                  [&](Duration duration) { return describe(bus_, peer.name, duration); });
     if (description) told.push_back(std::move(*description));
     else note(peer.name + " does not say what it has: " + description.error().message());
+  }
+  // Namesakes that dialled us: whoever the library asked, the rest of its name was not.
+  for (const Peer& peer : up) {
+    const auto asked = std::find_if(told.begin(), told.end(), [&](const Description& one) { return one.name == peer.name; });
+    if (asked == told.end() || asked->incarnation == peer.incarnation) continue;
+    const auto it = std::find_if(up.begin(), up.end(), [&](const Peer& one) { return one.incarnation == asked->incarnation; });
+    if (it != up.end() && told_of_.insert(peer.incarnation).second) note_namesake(peer, *it);
   }
   if (told.empty()) stop(Exit::unreachable, "no bus answered; is it another version, or stopped?");
   return told;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ struct Peer {
 class Session {
  public:
   /// Opens the bus and waits until every address is linked or can not be, at most the timeout; what is not reached is
-  /// noted on stderr, and with nobody reached the program ends (Exit::unreachable).
+  /// noted on stderr, and with nobody reached the program ends (Exit::unreachable). Of two addresses whose buses have one
+  /// name the first is kept: the library asks by name, so a link to the other would leave open who answers.
   enum class Nobody { is_unreachable, is_fine };
   static std::unique_ptr<Session> reach(const Where& where, Nobody nobody = Nobody::is_unreachable);
   ~Session();
@@ -49,7 +51,7 @@ class Session {
   [[nodiscard]] Bus& bus() noexcept { return bus_; }
   [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
   [[nodiscard]] const std::string& incarnation() const noexcept { return incarnation_; }
-  /// Those linked now, each bus once, by name.
+  /// Those linked now, each bus once, by name; of one name in the order of --peer, then those that dialled us.
   [[nodiscard]] std::vector<Peer> peers() const;
   /// Addresses that are not linked, each with why.
   struct Missing {
@@ -71,6 +73,11 @@ class Session {
 
  private:
   Session(Bus bus, std::shared_ptr<Hearsay> hearsay, const Where& where);
+  enum class Round { first, again };
+  static std::unique_ptr<Session> open(const Where& where, Round round);
+  /// Takes the addresses away whose bus has the name of an earlier one, and says so; false: there are none.
+  [[nodiscard]] bool part_namesakes(Where& where) const;
+  static void note_namesake(const Peer& other, const Peer& asked);
   static void say_waiting(const std::string& for_what);
   [[nodiscard]] bool is_settled() const;
 
@@ -80,6 +87,7 @@ class Session {
   std::vector<std::string> dialled_;
   bool listens_;
   Duration timeout_;
+  std::set<std::string> told_of_;  ///< incarnations of namesakes that dialled us
 };
 
 }  // namespace midplane::tool
