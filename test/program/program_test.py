@@ -364,6 +364,30 @@ def namesakes(folder):
               "ls --listen announces its address once, also with two buses of one name", out + err)
 
 
+def names_of_types(at):
+    """Whatever `schema show` prints it also takes."""
+    got = run("schema", "show", "van.a.position", "--peer", at)
+    check(all(part in got.out for part in ("struct fleet.Place", "enum fleet.Door", "table fleet.Driver", "topic van.*.position")),
+          "schema shows the types that a type reaches and the pattern of its topic", got)
+    for kind, name, part in (("enum", "fleet.Door", "open"), ("struct", "fleet.Place", "north"), ("table", "fleet.Driver", "string")):
+        got = run("schema", "show", name, "--peer", at)
+        check(got.code == 0 and f"{kind} {name}\n" in got.out and part in got.out and "fleet.Alert" not in got.out,
+              f"schema finds the {kind} that another type reaches", got)
+        got = run("schema", "show", name, "--json", "--peer", at)
+        check([(one["kind"], one["name"]) for one in got.objects] == [(kind, name)], f"schema --json finds the {kind} that another type reaches", got)
+    for pattern, name in (("van.*.position", "fleet.Position"), ("van.>", "fleet.Position"), ("depot.*.alerts", "fleet.Alert")):
+        got = run("schema", "show", pattern, "--peer", at)
+        check(got.code == 0 and f"table {name}\n" in got.out, f"schema takes the pattern {pattern}", got)
+    refused("schema of an unknown name says which types there are", 4, ("schema", "show", "fleet.Dor", "--peer", at), "named fleet.Dor",
+            "types: fleet.Alert, fleet.Door, fleet.Driver, fleet.Place, fleet.Position;")
+    for name in ("full.soon", "full.*"):
+        refused(f"schema says that {name} has raw bytes", 4, ("schema", "show", name, "--peer", at), f"{name} has raw bytes and no schema")
+    refused("schema decode of an enum says that messages are tables", 2, ("schema", "decode", "fleet.Door", "-", "--peer", at),
+            "messages are tables", "fleet.Position")
+    refused("schema --save of an enum says that it writes tables", 2, ("schema", "show", "fleet.Door", "--save", "x.bfbs", "--peer", at),
+            "--save writes a table", "fleet.Position")
+
+
 def helps():
     got = run("--help")
     check(got.code == 0 and "Examples:" in got.out and "Exit codes:" in got.out, "--help shows examples and exit codes", got)
@@ -383,6 +407,10 @@ with tempfile.TemporaryDirectory() as scratch:
         schema(address_of_agent, scratch)
         doctor(address_of_agent)
         places(address_of_agent)
+        got = run("schema", "show", "host.*.processes", "--peer", address_of_agent)
+        check("asked with hostwatch.ProcessQuery" in got.out and "\nanswers with hostwatch.ProcessList" in got.out, "schema takes the pattern of a service", got)
+    with depot("a") as address_of_depot:
+        names_of_types(address_of_depot)
     namesakes(scratch)
 bench()
 helps()

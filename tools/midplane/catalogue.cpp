@@ -6,8 +6,7 @@
 
 namespace midplane::tool {
 
-std::string some_of(std::vector<std::string> names) {
-  constexpr std::size_t shown_max = 5;
+std::string some_of(std::vector<std::string> names, std::size_t shown_max) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   if (names.empty()) return "none";
@@ -47,6 +46,12 @@ std::optional<Catalogue::Found> Catalogue::topic(std::string_view name) const {
   return raw;
 }
 
+bool Catalogue::has_topic_like(std::string_view pattern) const {
+  return std::any_of(told_.begin(), told_.end(), [&](const Description& bus) {
+    return std::any_of(bus.topics.begin(), bus.topics.end(), [&](const auto& topic) { return matches(pattern, topic.name); });
+  });
+}
+
 std::optional<Catalogue::FoundService> Catalogue::service(std::string_view name) const {
   for (const Description& bus : told_) {
     for (const ServiceDescription& service : bus.services) {
@@ -54,6 +59,16 @@ std::optional<Catalogue::FoundService> Catalogue::service(std::string_view name)
     }
   }
   return std::nullopt;
+}
+
+std::vector<Catalogue::Found> Catalogue::types() const {
+  std::vector<Found> types;
+  for (const Description& bus : told_) {
+    for (const auto& topic : bus.topics) types.push_back({bus.name, topic.type});
+    for (const auto& subscription : bus.subscriptions) types.push_back({bus.name, subscription.type});
+    for (const auto& service : bus.services) types.insert(types.end(), {{bus.name, service.request}, {bus.name, service.reply}});
+  }
+  return types;
 }
 
 std::string Catalogue::topics_text() const {

@@ -30,11 +30,15 @@ class Catalogue {
   };
   /// Of a topic: by its publisher, else by a subscription that takes it. A `type` without fingerprint: raw bytes only.
   [[nodiscard]] std::optional<Found> topic(std::string_view name) const;
+  /// Is a topic published that the pattern stands for?
+  [[nodiscard]] bool has_topic_like(std::string_view pattern) const;
   struct FoundService {
     std::string peer;
     ServiceDescription service;
   };
   [[nodiscard]] std::optional<FoundService> service(std::string_view name) const;
+  /// Of everything that they have, as often as they have it.
+  [[nodiscard]] std::vector<Found> types() const;
 
   /// For messages: "host.db1.cpu, host.db1.disk and 3 more".
   [[nodiscard]] std::string topics_text() const;
@@ -47,7 +51,7 @@ class Catalogue {
   std::map<std::uint64_t, std::shared_ptr<const TypeSchema>> schemas_;
 };
 
-/// At most five, by name, each once; `none` when there are none.
-[[nodiscard]] std::string some_of(std::vector<std::string> names);
+/// At most so many, by name, each once; `none` when there are none.
+[[nodiscard]] std::string some_of(std::vector<std::string> names, std::size_t shown_max = 5);
 
 }  // namespace midplane::tool

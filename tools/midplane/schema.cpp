@@ -10,86 +10,33 @@
 
 #include <flatbuffers/reflection_generated.h>
 
-#include "catalogue.hpp"
 #include "commands.hpp"
 #include "files.hpp"
-#include "midplane-gen/words.hpp"
+#include "sources.hpp"
 #include "text.hpp"
 
 namespace midplane::tool {
 namespace {
-
-using Types = std::vector<std::shared_ptr<const TypeSchema>>;
 
 struct Options {
   Where where;
   std::string name, other, save, type;
 };
 
-bool is_file(const std::string& name) { return name.ends_with(".bfbs"); }
-
-/// A .bfbs file, or a name on the bus: then the buses are asked.
-class Sources {
- public:
-  explicit Sources(const Options& options) : options_{options} {}
-
-  /// Of a topic or a type: one; of a service: what it is asked with and what it answers.
-  Types find(const std::string& name) { return find(name, {}); }
-  /// The one to compare with these: of a file its table of that name, when it has one.
-  Types find(const std::string& name, const Types& others) {
-    const std::string_view rather = others.size() == 1 ? std::string_view{others.front()->type} : std::string_view{};
-    if (is_file(name)) return {std::make_shared<TypeSchema>(read_schema(name, options_.type, rather))};
-    ask();
-    if (const auto topic = catalogue_->topic(name)) {
-      if (topic->type.fingerprint == 0) stop(Exit::nothing, name + " has raw bytes and no schema");
-      return {fetch(topic->peer, topic->type)};
-    }
-    if (const auto service = catalogue_->service(name))
-      return {fetch(service->peer, service->service.request), fetch(service->peer, service->service.reply)};
-    for (const Description& bus : catalogue_->told()) {
-      for (const TypeDescription& type : types_of(bus)) {
-        if (type.name == name) return {fetch(bus.name, type)};
-      }
-    }
-    stop(Exit::nothing, "no topic, service or type is named " + shown(name) + "; topics: " + catalogue_->topics_text() +
-                            "; services: " + catalogue_->services_text() + "; a file's name ends with .bfbs");
-  }
-
- private:
-  void ask() {
-    if (session_) return;
-    session_ = Session::reach(options_.where);
-    catalogue_ = std::make_unique<Catalogue>(*session_);
-    catalogue_->refresh();
-  }
-  static std::vector<TypeDescription> types_of(const Description& bus) {
-    std::vector<TypeDescription> types;
-    for (const auto& topic : bus.topics) types.push_back(topic.type);
-    for (const auto& subscription : bus.subscriptions) types.push_back(subscription.type);
-    for (const auto& service : bus.services) types.insert(types.end(), {service.request, service.reply});
-    return types;
-  }
-  std::shared_ptr<const TypeSchema> fetch(const std::string& peer, const TypeDescription& type) {
-    auto schema = catalogue_->schema(peer, type);
-    if (!schema) stop(Exit::answer, "no schema of " + type.name + " from " + peer + ": " + schema.error().message());
-    if (!*schema) stop(Exit::nothing, "raw bytes have no schema");
-    return std::move(*schema);
-  }
-
-  const Options& options_;
-  std::unique_ptr<Session> session_;
-  std::unique_ptr<Catalogue> catalogue_;
-};
-
 // ---- show ----
 
-/// Writes a type and all that it reaches, each once. The schema was verified when it came.
+/// Writes a type, or a part of its schema, and all that it reaches, each once. The schema was verified when it came.
 class Shown {
  public:
-  Shown(const TypeSchema& type, bool json) : schema_{*reflection::GetSchema(type.bfbs.data())}, json_{json} {
-    if (!json) std::cout << type.type << "  fingerprint " << hex16(type.fingerprint) << '\n';
+  Shown(const TypeSchema& type, const std::string& part, bool json) : schema_{*reflection::GetSchema(type.bfbs.data())}, json_{json} {
+    if (!json && part.empty()) std::cout << type.type << "  fingerprint " << hex16(type.fingerprint) << '\n';
+    if (!json && !part.empty()) std::cout << part << "  in the schema of " << type.type << '\n';
+    const std::string& name = part.empty() ? type.type : part;
     for (const auto* object : *schema_.objects()) {
-      if (object->name()->string_view() == type.type) reach(*object);
+      if (object->name()->string_view() == name) reach(*object);
+    }
+    for (const auto* named : *schema_.enums()) {
+      if (named->name()->string_view() == name) reach(*named);
     }
   }
 
@@ -104,7 +51,9 @@ class Shown {
     const auto base = element_of(type);
     const auto index = static_cast<flatbuffers::uoffset_t>(type.index());
     if (base == reflection::Obj) return reach(*schema_.objects()->Get(index));
-    const reflection::Enum& named = *schema_.enums()->Get(index);
+    reach(*schema_.enums()->Get(index));
+  }
+  void reach(const reflection::Enum& named) {
     if (!seen_.insert(&named).second) return;
     show(named);
     if (!named.is_union()) return;
@@ -214,16 +163,14 @@ class Carriers {
   void show(const reflection::Service& service, const reflection::RPCCall& call) {
     const std::string request = call.request()->name()->str(), reply = call.response()->name()->str();
     const bool is_topic = reply == "midplane.Topic";
-    std::string name = gen::snake_case(gen::leaf_of(service.name()->string_view())) + '.' + gen::snake_case(call.name()->string_view());
+    const std::string name = contract_name(service, call);
     std::string words;
     JsonLine attributes;
     if (call.attributes() != nullptr) {
       for (const auto* pair : *call.attributes()) {
         const std::string key = pair->key()->str();
         std::string value = pair->value() ? pair->value()->str() : "";
-        if (key == "topic" || key == "service") {
-          name = value;
-        } else if (std::find(known_.begin(), known_.end(), key) != known_.end()) {
+        if (std::find(known_.begin(), known_.end(), key) != known_.end()) {
           const bool is_flag = key == "retain" || key == "idempotent";
           if (is_flag) value = value == "false" ? "false" : "true";  // flatc gives one without a value 0
           words.append(words.empty() ? ": " : ", ").append(key).append(" ").append(value);
@@ -252,17 +199,21 @@ class Carriers {
 };
 
 Exit show(const Options& options) {
-  const Types types = Sources{options}.find(options.name);
+  const auto [types, part, is_service] = Sources{options.where, options.type}.find(options.name);
+  if (!part.empty() && !options.save.empty())
+    stop(Exit::usage, "--save writes a table with all it reaches; name one that has " + part + ", like " + types.front()->type);
   bool first = true;
   for (const auto& type : types) {
-    if (!options.where.json && !std::exchange(first, false)) std::cout << '\n';
-    if (!options.where.json && types.size() == 2) std::cout << (type == types.front() ? "asked with " : "answers with ");
-    Shown{*type, options.where.json};
+    if (!options.where.json && is_service) std::cout << (first ? "asked with " : "\nanswers with ");
+    else if (!options.where.json && !first) std::cout << '\n';
+    first = false;
+    Shown{*type, part, options.where.json};
   }
+  if (!part.empty()) return Exit::done;
   Carriers carriers{options.where.json};
   for (const auto& type : types) carriers.show(*type);
   if (!options.save.empty()) {
-    if (types.size() != 1) stop(Exit::usage, "--save writes one type; name the type instead of the service");
+    if (types.size() != 1) stop(Exit::usage, "--save writes one type; name the type instead of the service or pattern");
     write_file(options.save, types.front()->bfbs);
     note("wrote " + options.save + ", " + bytes_text(static_cast<double>(types.front()->bfbs.size())));
   }
@@ -272,24 +223,23 @@ Exit show(const Options& options) {
 // ---- check ----
 
 Exit check(const Options& options) {
-  Sources sources{options};
+  Sources sources{options.where, options.type};
   const bool file_last = is_file(options.other);
-  const Types first = sources.find(file_last ? options.name : options.other);
-  const Types second = sources.find(file_last ? options.other : options.name, first);
-  const Types &here = file_last ? first : second, &there = file_last ? second : first;
-  if (here.size() != 1 || there.size() != 1) stop(Exit::usage, "a service has two types; name them one by one");
-  const auto agreed = agree(here.front()->info(), there.front()->info());
-  const bool same = here.front()->fingerprint == there.front()->fingerprint;
+  const auto first = sources.payload(file_last ? options.name : options.other);
+  const auto second = sources.payload(file_last ? options.other : options.name, first->type);
+  const auto &here = file_last ? first : second, &there = file_last ? second : first;
+  const auto agreed = agree(here->info(), there->info());
+  const bool same = here->fingerprint == there->fingerprint;
   if (options.where.json) {
     JsonLine line;
-    line.text("here", here.front()->type).text("there", there.front()->type).boolean("agree", agreed.has_value()).boolean("same", same);
+    line.text("here", here->type).text("there", there->type).boolean("agree", agreed.has_value()).boolean("same", same);
     std::cout << line.text("why", agreed ? std::string_view{} : agreed.error().detail());
   } else if (agreed) {
     std::cout << "agree: " << options.name << " and " << options.other << (same ? " have the same type " : " may meet: one is a permitted evolution of the other, ")
-              << here.front()->type << '\n';
+              << here->type << '\n';
   }
   if (!agreed && agreed.error().code() != ErrorCode::schema_mismatch) stop(Exit::trouble, agreed.error().message());
-  const bool may_name = options.type.empty() && here.front()->type != there.front()->type && (is_file(options.name) || is_file(options.other));
+  const bool may_name = options.type.empty() && here->type != there->type && (is_file(options.name) || is_file(options.other));
   if (!agreed) note(agreed.error().message() + (may_name ? "; the file has no table of that name, so its root type was compared; --type NAME names another of its tables" : ""));
   return agreed ? Exit::done : Exit::answer;
 }
@@ -298,15 +248,13 @@ Exit check(const Options& options) {
 
 Exit decode(const Options& options) {
   const auto payload = read_file(options.other);
-  const Types types = Sources{options}.find(options.name);
-  if (types.size() != 1) stop(Exit::usage, options.name + " is a service and has two types: name the one that is meant, " +
-                                                types.front()->type + " or " + types.back()->type);
-  const auto text = to_json(payload, types.front()->info(), {.pretty = !options.where.json});
+  const auto type = Sources{options.where, options.type}.payload(options.name);
+  const auto text = to_json(payload, type->info(), {.pretty = !options.where.json});
   if (!text) {
     note(shown(options.other) + ", " + plural(payload.size(), "byte") + ": " + text.error().message());
     return Exit::answer;
   }
-  if (options.where.json) std::cout << JsonLine{}.text("type", types.front()->type).number("bytes", payload.size()).raw("value", *text);
+  if (options.where.json) std::cout << JsonLine{}.text("type", type->type).number("bytes", payload.size()).raw("value", *text);
   else std::cout << *text << '\n';
   return Exit::done;
 }
@@ -316,14 +264,14 @@ Exit decode(const Options& options) {
 void add_schema(CLI::App& app, Chosen& chosen) {
   auto* schema = app.add_subcommand("schema", "show types as tables, compare them, or read a payload that lies in a file");
   schema->require_subcommand(1);
-  schema->footer("NAME is a topic, a service or a type on the buses, or a file that ends with .bfbs (then no bus is asked).\n"
+  schema->footer("NAME is a topic, a service, a pattern or a type on the buses, or a file that ends with .bfbs (then no bus is asked).\n"
                  "Examples:\n  midplane schema show host.db1.cpu --peer tcp://127.0.0.1:7400\n"
                  "  midplane schema show hostwatch.CpuSample --save cpu.bfbs\n  midplane schema check host.db1.cpu cpu.bfbs\n"
                  "  midplane schema decode cpu.bfbs sample.bin");
   const auto options = std::make_shared<Options>();
   const auto add = [&](const char* name, const char* text, Exit (*what)(const Options&)) {
     auto* command = schema->add_subcommand(name, text);
-    command->add_option("NAME", options->name, "a topic, service or type, or a .bfbs file")->required();
+    command->add_option("NAME", options->name, "a topic, service, pattern or type, or a .bfbs file")->required();
     command->add_option("--type", options->type, "which table of a .bfbs file; otherwise the one it is compared with, or its root type");
     add_where(*command, options->where);
     command->callback([&chosen, options, what] { chosen.run = [options, what](Signals&) { return what(*options); }; });
