@@ -171,7 +171,7 @@ std::vector<Session::Missing> Session::missing() const {
 
 bool Session::is_settled() const {
   const auto peers = describe(bus_).peers;
-  if (listens_) return std::any_of(peers.begin(), peers.end(), is_up);
+  if (listens_ && std::none_of(peers.begin(), peers.end(), is_up)) return false;
   return std::all_of(peers.begin(), peers.end(), [](const auto& peer) { return is_up(peer) || peer.state == "refused"; });
 }
 
