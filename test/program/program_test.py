@@ -388,6 +388,21 @@ def names_of_types(at):
             "--save writes a table", "fleet.Position")
 
 
+def advice(at):
+    """What doctor says of queues that nobody empties; depot has them."""
+    got = run("doctor", "--peer", at)
+    check(got.code == 0 and "full.newest_too lost 5 of 9" in got.out and "\ndepot losses: its handler is slower" in got.out and
+          ", depot" not in got.out, "doctor names each check once for an advice", got)
+    got = run("doctor", "--json", "--peer", at)
+    queues = {one["found"].split()[1]: one["advice"] for one in got.objects if one["check"] == "depot queues"}
+    check("lost messages already" in queues.get("full.newest", "") and "soon" not in queues["full.newest"], "doctor says of a queue that loses that it does", got)
+    check("will lose messages soon" in queues.get("full.soon", ""), "doctor says of a queue that fills that it will lose", got)
+    check("the oldest makes room" in queues.get("full.oldest", "") and "soon" not in queues["full.oldest"],
+          "doctor says of drop_oldest that the oldest makes room", got)
+    check("`publish` waits" in queues.get("full.block", "") and "soon" not in queues["full.block"], "doctor says of block that publishers wait", got)
+    check("full.latest" not in got.out, "doctor finds nothing in a queue that keeps the latest", got)
+
+
 def helps():
     got = run("--help")
     check(got.code == 0 and "Examples:" in got.out and "Exit codes:" in got.out, "--help shows examples and exit codes", got)
@@ -411,6 +426,7 @@ with tempfile.TemporaryDirectory() as scratch:
         check("asked with hostwatch.ProcessQuery" in got.out and "\nanswers with hostwatch.ProcessList" in got.out, "schema takes the pattern of a service", got)
     with depot("a") as address_of_depot:
         names_of_types(address_of_depot)
+        advice(address_of_depot)
     namesakes(scratch)
 bench()
 helps()

@@ -94,7 +94,7 @@ class Doctor {
     if (!options_.where.json) {
       std::cout << table_;
       if (worst_ == 0) std::cout << "\nnothing is wrong that can be seen from here\n";
-      for (const auto& [advice, checks] : advices_) std::cout << '\n' << checks << ": " << advice << '\n';
+      for (const auto& [advice, checks] : advices_) std::cout << '\n' << joined(checks) << ": " << advice << '\n';
     }
     return worst_ == 2 ? Exit::answer : Exit::done;
   }
@@ -112,11 +112,12 @@ class Doctor {
       std::cout << JsonLine{}.text("check", what).text("verdict", names[verdict]).text("found", found).text("advice", advice) << std::flush;
   }
 
-  /// What holds for many topics is said once.
+  /// What holds for many topics is said once, and of each check once.
   void advise(const std::string& what, const std::string& advice) {
     const auto same = std::find_if(advices_.begin(), advices_.end(), [&](const auto& one) { return one.first == advice; });
-    if (same == advices_.end()) advices_.emplace_back(advice, what);
-    else same->second += ", " + what;
+    if (same == advices_.end()) return void(advices_.emplace_back(advice, std::vector{what}));
+    auto& checks = same->second;
+    if (std::find(checks.begin(), checks.end(), what) == checks.end()) checks.push_back(what);
   }
 
   void versions() {
@@ -247,15 +248,21 @@ class Doctor {
     if (const auto unsendable = counter(bus, "replies_unsendable"); unsendable > 0)
       say(bus.name + " replies", look, std::to_string(unsendable) + " could not be sent",
           "they lacked a required part or were too large; the first of each server is in its log as bus.reply_unsendable");
-    for (const SubscriptionDescription& one : bus.subscriptions) look_at(bus, "subscription " + one.pattern, one.counts, one.queue_messages_max);
-    for (const ServiceDescription& one : bus.services) look_at(bus, "service " + one.name, one.counts, 0);
+    for (const SubscriptionDescription& one : bus.subscriptions) {
+      losses(bus, "subscription " + one.pattern, one.counts);
+      queue(bus, one);
+    }
+    for (const ServiceDescription& one : bus.services) losses(bus, "service " + one.name, one.counts);
     for (const LinkDescription& one : bus.links) {
       // What was on its way to a program like this one when it ended is nobody's loss.
-      if (!one.peer.starts_with("midplane-")) look_at(bus, one.name + " to " + one.peer, one.counts, 0);
+      if (!one.peer.starts_with("midplane-")) losses(bus, one.name + " to " + one.peer, one.counts);
     }
   }
 
   static std::string cause_of(std::string_view reason) {
+    if (reason == "queue_full_oldest")
+      return "its handler is slower than what comes, and the oldest makes room, as its drop_oldest says: if none may be lost, make "
+             "it faster or its Queue larger";
     if (reason.starts_with("queue_full")) return "its handler is slower than what comes: make it faster, its Queue larger, or choose another Overflow";
     if (reason == "link_lost") return "a link ended while messages were on their way";
     if (reason == "schema_mismatch") return "the two sides have types that do not agree: `midplane schema check`";
@@ -265,21 +272,35 @@ class Doctor {
     return "docs/reliability.md explains this reason";
   }
 
-  void look_at(const Description& bus, const std::string& what, const CountsDescription& counts, std::uint64_t queue_max) {
+  static std::string outlook_of(const SubscriptionDescription& one) {
+    const auto& dropped = one.counts.dropped;
+    const bool has_lost = std::any_of(dropped.begin(), dropped.end(), [](const auto& drop) { return drop.name.starts_with("queue_full"); });
+    const std::string slow = "its handler does not keep up: ";
+    if (one.overflow == "drop_oldest") return slow + "when the queue is full the oldest makes room for what comes, as its drop_oldest says";
+    if (one.overflow == "refuse") return slow + "when the queue is full `publish` answers full, as its refuse says";
+    if (one.overflow == "block") return slow + "when the queue is full `publish` waits, at most Queue::block_for, and then loses, as its block says";
+    return slow + (has_lost ? "it has lost messages already and will lose more" : "it will lose messages soon");
+  }
+
+  void losses(const Description& bus, const std::string& what, const CountsDescription& counts) {
     for (const CounterDescription& drop : counts.dropped) {
       if (drop.name == "conflated" || drop.name == "unsubscribed" || drop.name == "closed") continue;  // as it was asked for
       say(bus.name + " losses", look, what + " lost " + std::to_string(drop.value) + " of " + std::to_string(counts.offered) + ": " + drop.name,
           cause_of(drop.name));
     }
-    if (queue_max > 0 && counts.waiting * 2 > queue_max)
-      say(bus.name + " queues", look, what + " has " + std::to_string(counts.waiting) + " of " + std::to_string(queue_max) + " waiting",
-          "its handler does not keep up and will lose soon");
+  }
+
+  void queue(const Description& bus, const SubscriptionDescription& one) {
+    if (one.overflow == "latest") return;  // the newest of each topic waits there on purpose
+    if (one.queue_messages_max == 0 || one.counts.waiting * 2 <= one.queue_messages_max) return;
+    say(bus.name + " queues", look, "subscription " + one.pattern + " has " + std::to_string(one.counts.waiting) + " of " +
+                                        std::to_string(one.queue_messages_max) + " waiting", outlook_of(one));
   }
 
   const Options& options_;
   Description here_;
   Table table_{{"CHECK", "", "FOUND"}};
-  std::vector<std::pair<std::string, std::string>> advices_;  ///< advice, and the checks it is for
+  std::vector<std::pair<std::string, std::vector<std::string>>> advices_;  ///< advice, and the checks it is for
   int worst_ = 0;
 };
 
