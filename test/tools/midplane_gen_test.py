@@ -103,6 +103,16 @@ class Generating(Case):
         self.assertEqual("", self.gen(other, "--out", "out").stderr)
 
 
+    def test_each_parameter_of_a_name_with_wildcards_is_explained_by_its_place(self):
+        methods = 'm(Tick):midplane.Topic (topic: "van.*.position"); n(Ask):Tick (service: "*.fees.*.x");'
+        self.expect(0, self.gen(self.write("market.fbs", service(methods)), "--out", "out"))
+        header = self.outputs()["market_midplane.hpp"].read_text()
+        self.assertIn("/// `van.*.position` with its `*` filled in, each by one token; escape_token() makes any text one.\n"
+                      "/// - `token`: the `*`, behind `van`\n[[nodiscard]]", header)
+        self.assertIn("/// - `token_1`: the 1st `*`, in front\n/// - `token_2`: the 2nd `*`, behind `*.fees`\n[[nodiscard]]", header)
+        self.assertIn("/// All of these topics, to subscribe.\n[[nodiscard]]", header)
+
+
 class Refusing(Case):
     def refused(self, method, *words):
         done = self.gen(self.write("market.fbs", service(method)), "--out", "out")
@@ -117,6 +127,15 @@ class Refusing(Case):
             with self.subTest(name=name):
                 self.refused(f'm(Tick):midplane.Topic (topic: "{name}");', word)
                 self.refused(f'm(Ask):Tick (service: "{name}");', word)
+
+    def test_a_name_with_a_placeholder_is_told_to_use_a_wildcard(self):
+        for name in ("van.{id}.position", "van.<id>.position", "van.$id.position", "van.${id}.position"):
+            with self.subTest(name=name):
+                said = "write `van.*.position`: the constant becomes a function that takes the token\n"
+                self.refused(f'm(Tick):midplane.Topic (topic: "{name}");', "tokens are of", said)
+                self.refused(f'm(Ask):Tick (service: "{name}");', said)
+        self.refused('m(Ask):Tick (service: "{depot}.van.<id>");', "write `*.van.*`: the constant becomes a function that takes the tokens\n")
+        self.refused('m(Ask):Tick (service: "a b.{id}");', "write `van.*.position`: the constant becomes a function")
 
     def test_a_value_that_an_attribute_does_not_have(self):
         self.refused('m(Tick):midplane.Topic (overflow: "newest");', "newest", "drop_newest")

@@ -56,6 +56,28 @@ const char* words_for(detail::NameFault fault) {
   return "is malformed";
 }
 
+/// `van.{id}.position`, as other tools write it, with a `*` for each token that is filled in; empty: it is not written so.
+std::string with_holes(std::string_view name) {
+  if (name.find_first_of("{<$") == name.npos) return {};
+  std::string pattern;
+  while (true) {
+    const auto dot = name.find('.');
+    const std::string_view token = name.substr(0, dot);
+    pattern += token.find_first_of("{}<>$") == token.npos ? token : "*";
+    if (dot == name.npos) return pattern;
+    pattern += '.';
+    name.remove_prefix(dot + 1);
+  }
+}
+
+std::string hint_for(std::string_view name) {
+  const std::string pattern = with_holes(name);
+  if (pattern.empty()) return {};
+  const bool fits = detail::check_name(pattern, true) == detail::NameFault::none;
+  const bool many = std::count(pattern.begin(), pattern.end(), '*') > 1;
+  return "; write `" + (fits ? pattern : "van.*.position") + "`: the constant becomes a function that takes the " + (many && fits ? "tokens" : "token");
+}
+
 }  // namespace
 
 void read_attributes(Contract& contract, const reflection::RPCCall& call, const std::string& where) {
@@ -102,7 +124,7 @@ void check_name(Contract& contract, const std::string& where) {
   const bool tail = contract.name == ">" || contract.name.ends_with(".>");
   if (fault != detail::NameFault::none || tail)
     stop(Exit::bad_input, where + ": the name " + quoted(contract.name) + ' ' +
-                              words_for(tail ? detail::NameFault::bad_wildcard : fault));
+                              words_for(tail ? detail::NameFault::bad_wildcard : fault) + hint_for(contract.name));
   contract.holes = static_cast<std::size_t>(std::count(contract.name.begin(), contract.name.end(), '*'));
 }
 

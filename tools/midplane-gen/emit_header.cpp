@@ -20,6 +20,21 @@ class Initializers {
   std::string text_;
 };
 
+/// What each parameter is, by its place in the name.
+std::string parameter_docs(const Contract& contract) {
+  static constexpr const char* endings[] = {"th", "st", "nd", "rd"};
+  std::string text = "/// `" + contract.name + "` with its `*` filled in, each by one token; escape_token() makes any text one.\n";
+  std::size_t place = 0;
+  for (std::size_t hole = 0; hole < contract.holes; ++hole, ++place) {
+    place = contract.name.find('*', place);
+    const std::size_t n = hole + 1;
+    text += "/// - `" + hole_name(contract, hole) + "`: the ";
+    if (contract.holes > 1) text += std::to_string(n) + endings[n < 4 ? n : 0] + ' ';
+    text += "`*`, " + (place == 0 ? "in front" : "behind `" + contract.name.substr(0, place - 1) + '`') + '\n';
+  }
+  return text;
+}
+
 std::string constant_text(const Contract& contract) {
   const std::string type = contract_type(contract);
   const std::string defaults = defaults_text(contract);
@@ -28,10 +43,11 @@ std::string constant_text(const Contract& contract) {
   if (contract.holes == 0 && defaults == "{}") return constant + '{' + quoted_name + "};\n";
   if (contract.holes == 0) return constant + '{' + quoted_name + ", " + defaults + "};\n";
   std::string text = "inline constexpr std::string_view " + contract.cpp_name + "_pattern_text{" + quoted_name + "};\n";
-  text += "/// Each `*` is one token; escape_token() makes any text one.\n";
+  text += parameter_docs(contract);
   text += "[[nodiscard]] ::midplane::Result<" + type + "> " + contract.cpp_name + '(' + parameters_text(contract) + ");\n";
   if (contract.is_topic)
-    text += "[[nodiscard]] ::midplane::Result<::midplane::Pattern<::" + cpp_name(contract.request) + ">> " +
+    text += "/// All of these topics, to subscribe.\n"
+            "[[nodiscard]] ::midplane::Result<::midplane::Pattern<::" + cpp_name(contract.request) + ">> " +
             contract.cpp_name + "_pattern();\n";
   return text;
 }
