@@ -171,6 +171,9 @@ def pub(at):
     refused("pub of an unknown topic says what there is", 4, ("pub", "market.ticks", "{}", "--peer", at), "nobody", "market.ticks", "host.db1.pace", "host.db1.cpu")
     refused("pub to a topic that nobody subscribes waits, then says so", 4, ("pub", "host.db1.cpu", "{}", "--timeout", "1500ms", "--peer", at),
             "nobody subscribes host.db1.cpu", "nothing was published")
+    refused("pub that finds no subscriber says that a bus passes nothing on", 4, ("pub", "host.db1.cpu", "{}", "--timeout", "200ms", "--peer", at),
+            "a bus passes nothing on: name with --peer the address where the subscriber itself listens")
+    refused("pub of an unknown topic says that a bus passes nothing on", 4, ("pub", "market.ticks", "{}", "--peer", at), "a bus passes nothing on", "--peer")
     refused("pub refuses a pattern", 2, ("pub", "host.*.pace", "{}", "--peer", at), "invalid_name")
     refused("pub refuses a header without a value", 2, ("pub", "host.db1.pace", "{}", "--header", "x", "--peer", at), "NAME=VALUE")
     got = run("pub", "host.db1.pace", '{"interval_ms":300}', "--json", "--peer", at)

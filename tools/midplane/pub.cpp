@@ -25,6 +25,8 @@ struct Options {
   bool raw = false;
 };
 
+constexpr const char* own_address = "; a bus passes nothing on: name with --peer the address where the subscriber itself listens";
+
 Headers headers_of(const Options& options) {
   Headers headers;
   for (const std::string& one : options.headers) {
@@ -45,7 +47,7 @@ std::shared_ptr<const TypeSchema> live_type(const Options& options, Session& ses
     stop(Exit::nothing, options.topic + " is a service, not a topic: `midplane req`; published there: " + catalogue.topics_text());
   if (!found)
     stop(Exit::nothing, "nobody subscribes or publishes " + options.topic + "; subscribed there: " + catalogue.subscriptions_text() +
-                            "; published: " + catalogue.topics_text());
+                            "; published: " + catalogue.topics_text() + own_address);
   if (found->type.fingerprint == 0)
     stop(Exit::nothing, "no bus knows a type for " + options.topic + ", only raw bytes: give --raw to send the text as it is, or "
                         "--schema FILE.bfbs");
@@ -95,8 +97,7 @@ class Pub {
       const std::string_view missing = matched.error().detail();
       stop(Exit::nothing, "nobody subscribes " + options_.topic + " after " + text_of(session_->timeout()) +
                               (missing.empty() ? "" : " (" + std::string{missing} + ")") +
-                              "; nothing was published; subscribed there: " + catalogue.subscriptions_text() +
-                              "; a bus is only reached at an address where it listens");
+                              "; nothing was published; subscribed there: " + catalogue.subscriptions_text() + own_address);
     }
     signals_.on_first([this] { bell_.failed({}, Error{ErrorCode::cancelled, "Ctrl-C"}); });
     if (options_.json == "-") {
