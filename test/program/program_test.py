@@ -138,6 +138,9 @@ def sub(at, folder):
     check(raw.code == 0 and len(raw.out) > 16, "sub --raw writes the payload and nothing else", raw)
     got = run("sub", "host.*.memory", "--rate", "--for", "1s", "--json", "--peer", at)
     check(got.code == 0 and got.objects and got.objects[-1]["messages"] > 10 and got.objects[-1]["lost_peers"] == [], "sub --rate counts per topic", got)
+    got = run("sub", "host.*.memory", "--rate", "--for", "1300ms", "--peer", at)
+    check(got.out.count("TOPIC") == got.out.count("\n\n") + 1 and not got.out.endswith("\n\n"),
+          "sub --rate has an empty line between two tables and none at the end", got)
     with agent("db2") as leaving:
         process = subprocess.Popen([MIDPLANE, "sub", "host.*.memory", "--rate", "--peer", leaving], stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True, env=ALONE)
@@ -391,6 +394,14 @@ def names_of_types(at):
             "--save writes a table", "fleet.Position")
 
 
+def retained(at):
+    for words in ((), ("--hex",)):
+        got = run("sub", "van.*.position", "--count", "1", *words, "--peer", at)
+        check(got.code == 0 and got.out.startswith("van.a.position (retained)  "), " ".join(("sub", *words, "marks a retained message")), got)
+    got = run("sub", "van.*.position", "--count", "1", "--json", "--peer", at)
+    check(got.objects[-1]["retained"] is True, "sub --json marks a retained message", got)
+
+
 def advice(at):
     """What doctor says of queues that nobody empties; depot has them."""
     got = run("doctor", "--peer", at)
@@ -429,6 +440,7 @@ with tempfile.TemporaryDirectory() as scratch:
         check("asked with hostwatch.ProcessQuery" in got.out and "\nanswers with hostwatch.ProcessList" in got.out, "schema takes the pattern of a service", got)
     with depot("a") as address_of_depot:
         names_of_types(address_of_depot)
+        retained(address_of_depot)
         advice(address_of_depot)
     namesakes(scratch)
 bench()

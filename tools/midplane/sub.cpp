@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "commands.hpp"
 #include "decoder.hpp"
@@ -97,7 +98,7 @@ class Sub {
     const auto text = options_.hex ? Decoder::Text{} : decoder_.decode(message);
     if (options_.where.json) return show_json(message, text);
     if (several_) std::cout << message.peer() << "  ";
-    std::cout << topic << "  ";
+    std::cout << topic << (message.retained() ? " (retained)  " : "  ");
     if (options_.hex) std::cout << message.bytes().size() << " bytes\n" << hex_rows(message.bytes());
     else if (!text.json.empty()) std::cout << text.json << '\n';
     else if (!text.type.empty()) std::cout << text.why << '\n' << hex_rows(message.bytes());
@@ -171,7 +172,7 @@ class Sub {
                          .number("messages", all.messages).number("missed", all.missed).raw("lost_peers", json_of(lost));
     }
     lately_.clear();
-    if (!options_.where.json && !table.empty()) std::cout << table << '\n';
+    if (!options_.where.json && !table.empty()) std::cout << (std::exchange(has_table_, true) ? "\n" : "") << table;
     std::cout.flush();
   }
 
@@ -180,6 +181,7 @@ class Sub {
     const auto now = steady_clock::now();
     if (options_.rate && now - second_ >= std::chrono::milliseconds{200}) show_rates(now);
     std::cout.flush();
+    if (has_table_) std::cerr << '\n';  // apart from the table on a terminal, and none of stdout
     const std::uint64_t dropped = inbox_.stats().dropped.total();
     note(plural(sum_.messages, "message") + ", " + bytes_text(static_cast<double>(sum_.bytes)) + " on " +
          plural(topics_.size(), "topic") + " in " + text_of(now - started_) +
@@ -221,6 +223,7 @@ class Sub {
   std::map<std::string, Traffic> topics_, lately_;
   std::set<std::string> lost_;  ///< peers that are away now
   steady_clock::time_point started_, second_;
+  bool has_table_ = false;
 };
 
 Exit run(const Options& options, Signals& signals) {
