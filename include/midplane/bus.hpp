@@ -103,7 +103,8 @@ Executor& executor_of(BusCore& core) noexcept;
 
 }  // namespace detail
 
-/// Runs once or again and again on the bus's executor, in the bus's time. Dropping it stops it.
+/// Runs once or again and again on the bus's executor, in the bus's time. Dropping it stops it: the destructor waits for a
+/// call that runs; inside a handler or timer of the same bus it does not wait.
 class Timer {
  public:
   Timer() noexcept = default;
@@ -226,8 +227,7 @@ class Bus {
     });
   }
 
-  /// Calls `fn` once on the bus's executor; a delay below 0 counts as 0. Dropping the Timer stops it and does not wait
-  /// for `fn`.
+  /// Calls `fn` once on the bus's executor; a delay below 0 counts as 0.
   [[nodiscard]] Timer after(Duration delay, Function<void()> fn) { return timer(delay, false, std::move(fn)); }
   /// Calls `fn` each period from now on, beats that were missed are skipped; a period below 1 us counts as 1 us.
   [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }

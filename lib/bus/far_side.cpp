@@ -170,8 +170,10 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   entry->credits->begin();
   if (before && before->id == peer.id) restore_readers(*entry, *before);
   if (before && before->incarnation != peer.incarnation) tell_restart(before->readers, peer.name, entry->lanes.get());
-  const bool is_again = end_trouble(peer.name) | end_trouble(peer.endpoint);
-  bus_.log(is_again ? LogLevel::warning : LogLevel::info, "link.peer_up", is_again ? "a link is up again" : "a link is up", {},
+  const bool is_again = end_trouble(peer.name);
+  const bool is_reached = end_trouble(peer.endpoint);
+  bus_.log(is_again || is_reached ? LogLevel::warning : LogLevel::info, "link.peer_up",
+           is_again ? "a link is up again" : is_reached ? "a link is up: the address is reached now" : "a link is up", {},
            {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
   bus_.peers_changed();

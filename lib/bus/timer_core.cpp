@@ -1,3 +1,4 @@
+#include "base/parking.hpp"
 #include "bus/errand.hpp"
 #include "mailbox/frame.hpp"
 
@@ -25,6 +26,16 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
     ended_ = true;
     if (keep_ && bus_->executor->cancel(*this)) held = std::move(keep_);
   }
+  /// Its handle goes: so may what `fn` refers to.
+  void end_and_wait() noexcept {
+    end();
+    if (bus_->is_inherited() || bus_->inside_handler()) return;
+    while (true) {
+      const auto key = ended_spot_.prepare();
+      if (!is_firing()) return ended_spot_.cancel();
+      ended_spot_.wait(key, Instant::never());
+    }
+  }
 
   void refuse_new() noexcept override {}
   void begin_close() noexcept override { end(); }
@@ -37,12 +48,23 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
       const std::lock_guard lock{mutex_};
       self = std::move(keep_);
       if (ended_) return;
+      firing_ = true;
     }
+    const std::shared_ptr<TimerCore> keep = self;  // `self` goes on to the next beat, if there is one
     {
       const mailbox::HandlerFrame frame{bus_.get(), false};
       guarded(*bus_, "timer", fn_);
     }
+    go_on(std::move(self));
+    ended_spot_.wake_all();
+  }
+  bool is_firing() noexcept {
     const std::lock_guard lock{mutex_};
+    return firing_;
+  }
+  void go_on(std::shared_ptr<TimerCore> self) noexcept {
+    const std::lock_guard lock{mutex_};
+    firing_ = false;
     if (!repeat_ || ended_) return;
     // From when it was due, not from now: periods do not drift. Beats that were missed are skipped.
     const Instant now = bus_->clock->now();
@@ -58,6 +80,8 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
   Function<void()> fn_;
   std::mutex mutex_;
   bool ended_ = false;
+  bool firing_ = false;
+  base::Parking ended_spot_;
   std::shared_ptr<TimerCore> keep_;
 };
 
@@ -80,13 +104,13 @@ void start_timer_of_own(const std::shared_ptr<BusCore>& bus, Duration delay, Fun
 
 TimerHandle& TimerHandle::operator=(TimerHandle&& other) noexcept {
   if (this == &other) return *this;
-  if (core_) core_->end();
+  if (core_) core_->end_and_wait();
   core_ = std::move(other.core_);
   return *this;
 }
 
 TimerHandle::~TimerHandle() {
-  if (core_) core_->end();
+  if (core_) core_->end_and_wait();
 }
 
 }  // namespace midplane::inline v0::detail

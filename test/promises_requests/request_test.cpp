@@ -448,6 +448,36 @@ TEST_CASE("several items sent at once reach a coroutine that reads the stream, i
   CHECK(read == "01234");
 }
 
+TEST_CASE("who drops a Timer outside a handler finds no call of it running any more") {
+  for (int round = 0; round < 20; ++round) {
+    Bus bus = Bus::open().value();
+    std::atomic<bool> runs{false}, is_dropped{false}, has_ended{false};
+    auto timer = bus.after(0ms, [&] {
+      runs = true;
+      while (!is_dropped) std::this_thread::yield();
+      for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+      has_ended = true;
+    });
+    while (!runs) std::this_thread::yield();
+    is_dropped = true;
+    timer = {};
+    CHECK(has_ended);
+  }
+}
+
+TEST_CASE("a Timer may be dropped by its own call") {
+  Bus bus = Bus::open().value();
+  Timer timer;
+  std::atomic<bool> has_ended{false}, is_set{false};
+  timer = bus.after(0ms, [&] {
+    while (!is_set) std::this_thread::yield();
+    timer = {};
+    has_ended = true;
+  });
+  is_set = true;
+  while (!has_ended) std::this_thread::yield();
+}
+
 TEST_CASE("timers run in the bus's time, once or again and again, and dropping one stops it") {
   World world;
   int once = 0, beats = 0;
