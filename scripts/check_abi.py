@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Does this tree keep the ABI of the last release? Compares its shared libraries with those of the last tag: abidiff.
 
-usage: check_abi.py BUILD [--tag TAG]
+usage: check_abi.py [--tag TAG]
 
 The last tag is the newest `v*` that HEAD descends from, not counting HEAD itself. A clone without tags goes by the last
 line of packaging/releases.txt, which names the same commit. A removed or changed public symbol, or a changed layout of a
@@ -78,22 +78,24 @@ def last_release(tree=ROOT):
     return name, commit
 
 
-def build_of(commit, scratch):
-    """The libraries and headers of a commit or tag, built from its own files."""
-    tree = pathlib.Path(scratch) / "tree"
-    tree.mkdir()
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)
-    output_of("meson", "setup", "build", "-Dtests=false", "-Dexamples=false", "-Dbench=false", cwd=tree)
-    targets = json.loads(output_of("meson", "introspect", "--targets", "build", cwd=tree))
+def built(tree, build):
+    """The shared libraries of a tree, all in the same way: with the types in full, which the tests' own build leaves out."""
+    output_of("meson", "setup", build, tree, "-Doptimization=0", "-Dtests=false", "-Dexamples=false", "-Dbench=false")
+    targets = json.loads(output_of("meson", "introspect", "--targets", build))
     shared = [name for target in targets if target["type"] == "shared library" for name in target["filename"]]
-    output_of("ninja", "-C", "build", *(os.path.relpath(name, tree / "build") for name in shared), cwd=tree)
-    return tree
+    output_of("ninja", "-C", build, *(os.path.relpath(name, build) for name in shared))
+    return build / "lib"
+
+
+def files_of(commit, folder):
+    folder.mkdir()
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
+    return folder
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--tag")
     arguments = parser.parse_args()
     tag, commit = (arguments.tag, arguments.tag) if arguments.tag else last_release()
@@ -101,15 +103,16 @@ def main():
         print(f"skipped: {commit}")
         return 77
     good = True
-    with tempfile.TemporaryDirectory(prefix="midplane-abi-") as scratch:
-        old = build_of(commit, scratch)
+    with tempfile.TemporaryDirectory(prefix="midplane-abi-") as folder:
+        scratch = pathlib.Path(folder)
+        tree = files_of(commit, scratch / "tree")
+        old, new = built(tree, scratch / "old"), built(ROOT, scratch / "new")
         for library in LIBRARIES:
-            before, after = old / "build" / "lib" / library, arguments.build / "lib" / library
+            before, after = old / library, new / library
             if not before.exists():
                 print(f"{library}: not in {tag}")
                 continue
-            allowed, text = verdict(os.path.realpath(before), os.path.realpath(after), old / "include",
-                                    ROOT / "include")
+            allowed, text = verdict(os.path.realpath(before), os.path.realpath(after), tree / "include", ROOT / "include")
             print(f"against {tag}: {text}")
             good &= allowed
     return 0 if good else 1

@@ -31,8 +31,8 @@ inline constexpr Overflow last_overflow = Overflow::block;
 struct Queue;
 
 /// What a subscription or server changes of its contract's queue: `.queue = {.messages = 16}`. What is not named stays as
-/// the schema's attributes say, else as in Queue. A whole Queue may stand here too: it replaces all, also what it does
-/// not name.
+/// the schema's attributes say, else as in Queue. A whole Queue may stand here too, `.queue = Queue{...}`: it replaces
+/// all, also what it does not name.
 struct QueueChange {
   std::optional<std::size_t> messages{};  ///< as Queue::messages
   std::optional<std::size_t> bytes{};  ///< as Queue::bytes

@@ -34,8 +34,9 @@ class Addresses : public std::vector<std::string> {
   Addresses(std::string one) { push_back(std::move(one)); }
   /// One.
   Addresses(std::string_view one) : Addresses{std::string{one}} {}
-  /// One.
-  Addresses(const char* one) : Addresses{std::string{one}} {}
+  /// One; null, as of a variable that is not set, is refused like an empty one.
+  Addresses(const char* one) : Addresses{std::string{one ? one : ""}} {}
+  Addresses(std::nullptr_t) = delete;
 };
 
 /// Endpoints: `tcp://HOST:PORT` (HOST an address, a name, `[IPv6]`, or `*` to listen everywhere; PORT 0 or `*` lets the

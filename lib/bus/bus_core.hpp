@@ -53,6 +53,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   }
   /// While it drains, what handlers publish and ask belongs to what is handled.
   [[nodiscard]] bool goes_on_here() const noexcept;
+  /// Behind what was let through so.
+  void has_gone_on() noexcept { gone_on_.fetch_add(1); }
   /// True in a child of the process that opened it: nothing of it may be touched there.
   [[nodiscard]] bool is_inherited() const noexcept { return forks_ != base::forks(); }
 
@@ -137,6 +139,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<std::uint64_t> replies_unsendable_{0};
   std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
+  std::atomic<std::uint64_t> gone_on_{0};  ///< what handlers have published and asked while it drained
   std::atomic<bool> drain_awaits_{false};         ///< a handler has asked to close behind the drain
   std::atomic<bool> closes_when_drained_{false};  ///< ... by then
   Instant close_by_{};

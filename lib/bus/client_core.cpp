@@ -86,6 +86,7 @@ PendingHandle request(const std::shared_ptr<ClientCore>& core, Draft& draft, con
     return PendingHandle{valid.error()};
   }
   auto call = core->asker->ask(envelope, timeout, streaming);
+  if (core->refuses.load(std::memory_order_relaxed)) core->bus->has_gone_on();
   if (!call) return PendingHandle{call.error()};
   return PendingHandle{core, *call};
 }

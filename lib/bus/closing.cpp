@@ -13,18 +13,20 @@ constexpr Duration grace = std::chrono::milliseconds{100};
 
 }  // namespace
 
+/// A handler may put something into a queue that was looked at before, and be idle when it is its turn.
 bool BusCore::all_idle() const {
+  const std::uint64_t before = gone_on_.load();
   for (const auto& part : parts()) {
     if (mailbox::Runner* runner = part->runner(); runner && !runner->is_idle()) return false;
   }
-  return true;
+  return gone_on_.load() == before;
 }
 
 void BusCore::look_if_drained() noexcept {
   idle_.changed(*executor);
   if (!withdrawn_.load() || (links && !links->flushed())) return;
   far_side->refuse_new();  // what peers had sent before they knew is here
-  if (all_idle()) tell_drained();
+  if (all_idle() && (!links || links->flushed())) tell_drained();
 }
 
 /// True when it was: a close that came first has cut it short.

@@ -207,16 +207,24 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_or
 
 void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept {
   std::shared_ptr<Known> gone;
+  std::size_t others = 0;  // of its name, that live
   {
     const std::lock_guard lock{mutex_};
     const auto found = peers_.find(peer);
     if (found == peers_.end()) return;
     gone = std::move(found->second);
     peers_.erase(found);
+    for (const auto& [id, other] : peers_) others += other->lanes == gone->lanes ? 1 : 0;
   }
+  if (!successor) static_cast<void>(end_trouble(gone->name));
   for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
   routes_changed(">");
   if (gone->is_succeeded) return;
+  if (others != 0 && !successor) {
+    const std::lock_guard flagged{gone->lanes->flag};
+    gone->lanes->all_live = others > 1 && gone->lanes->all_live;
+    return;  // the readers have heard of the others
+  }
   if (!successor) return keep_readers(peer, *gone);
   pass_lanes(gone->lanes, successor->id);
   tell_restart(readers_of(*gone), successor->name, gone->lanes.get());
@@ -316,7 +324,8 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
 /// A warning is in the log: its end shall be seen by who sees only warnings.
 void FarSide::begin_trouble(std::string_view who) noexcept try {
   const std::lock_guard lock{mutex_};
-  if (troubles_.size() < link::away_max) troubles_.emplace(who);
+  if (troubles_.size() >= link::away_max) troubles_.erase(troubles_.begin());
+  troubles_.emplace(who);
 } catch (const std::bad_alloc&) {
   // Its end is told as info then.
 }

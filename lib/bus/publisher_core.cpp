@@ -164,7 +164,8 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
 
 Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept {
   // The phase too: nobody sets `refuses_` for a one_thread Publisher, nor for one that waits inside `send`.
-  if ((refuses_ || bus->refuses()) && !bus->goes_on_here()) {
+  const bool is_draining = refuses_ || bus->refuses();
+  if (is_draining && !bus->goes_on_here()) {
     release(envelope);
     return closed_handle();
   }
@@ -199,7 +200,8 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     release(envelope);
     return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
   }
-  const auto count = [this, &way, size] {
+  const auto count = [this, &way, size, is_draining] {
+    if (is_draining) bus->has_gone_on();
     ++sequence_;
     mailbox::bump(way.published);
     way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);

@@ -44,34 +44,41 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
  private:
   void fire() noexcept override {
     std::shared_ptr<TimerCore> self;
+    bool is_over = false;
     {
       const std::lock_guard lock{mutex_};
       self = std::move(keep_);
-      if (ended_) return;
       firing_ = true;
+      is_over = ended_;
     }
     const std::shared_ptr<TimerCore> keep = self;  // `self` goes on to the next beat, if there is one
-    {
+    if (!is_over) {
       const mailbox::HandlerFrame frame{bus_.get(), false};
       guarded(*bus_, "timer", fn_);
     }
-    go_on(std::move(self));
+    if (!goes_on(self)) {
+      fn_ = nullptr;  // before who waits for the end goes on: its captures may refer to what goes then
+      const std::lock_guard lock{mutex_};
+      firing_ = false;
+    }
     ended_spot_.wake_all();
   }
   bool is_firing() noexcept {
     const std::lock_guard lock{mutex_};
     return firing_;
   }
-  void go_on(std::shared_ptr<TimerCore> self) noexcept {
+  /// Starts the next beat; false: there is none.
+  bool goes_on(std::shared_ptr<TimerCore>& self) noexcept {
     const std::lock_guard lock{mutex_};
+    if (!repeat_ || ended_) return false;
     firing_ = false;
-    if (!repeat_ || ended_) return;
     // From when it was due, not from now: periods do not drift. Beats that were missed are skipped.
     const Instant now = bus_->clock->now();
     due = due + period_;
     if (due <= now) due = now + period_;
     keep_ = std::move(self);
     bus_->executor->start(*this);
+    return true;
   }
 
   std::shared_ptr<BusCore> bus_;

@@ -40,7 +40,8 @@ class Runner final : public Mailbox {
   [[nodiscard]] bool is_running() const noexcept { return active_.load(std::memory_order_acquire) != 0; }
   /// From now on `fn` is called whenever a worker finds nothing more to do; the first one stays.
   void watch_idle(std::function<void()> fn);
-  [[nodiscard]] bool is_idle() const noexcept { return !is_running() && waiting() == 0; }
+  /// The queue first: who takes the last message out is running by then.
+  [[nodiscard]] bool is_idle() const noexcept { return waiting() == 0 && !is_running(); }
   /// Calls `fn` once it is stopped, at once when it is already.
   void when_stopped(Function<void()> fn);
   /// The executor was stopped and dropped what was submitted.

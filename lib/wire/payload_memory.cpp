@@ -73,7 +73,7 @@ bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelop
 
 /// Small, and holding nothing of others.
 bool may_be_kept(Envelope& envelope) noexcept {
-  return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope);
+  return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope) && envelope.home->may_wait_for();
 }
 
 /// Ends what a dead envelope still holds of others.
@@ -190,6 +190,11 @@ void Depot::give_back(Envelope* bundle) noexcept {
     return;
   }
   if (!returned_[bundle->size_class].push(bundle, bundle)) memory_.free_bundles(bundle);
+}
+
+/// A resource of the user's may go as soon as the bus and the last Message have.
+bool Depot::may_wait_for() const noexcept {
+  return memory_.is_own_ && memory_.bytes_used() <= memory_.bytes_max() / 2;
 }
 
 PayloadMemory* PayloadMemory::make(std::pmr::memory_resource* resource, std::size_t bytes_max) {

@@ -54,6 +54,8 @@ class Depot {
   Envelope* acquire_slab() noexcept;
   /// Nobody needs one of them any more. Any thread.
   void slab_ended() noexcept;
+  /// A few of its messages may come home later than their Message ends: their memory is the library's own, and there is plenty.
+  [[nodiscard]] bool may_wait_for() const noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
@@ -111,6 +113,7 @@ class PayloadMemory {
   void unref() noexcept;
 
   std::pmr::memory_resource* resource_;
+  const bool is_own_ = *resource_ == *std::pmr::new_delete_resource();
   std::size_t bytes_max_;
   std::atomic<std::size_t> bytes_used_{0};
   std::atomic<std::size_t> slabs_out_{0};

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The comparison of ABIs: what it sees in a small library, then the libraries against the last tag.
 
-usage: abi_test.py SOURCE_TREE BUILD
+usage: abi_test.py SOURCE_TREE
 """
 import pathlib
 import subprocess
@@ -10,7 +10,7 @@ import tempfile
 
 from installed import Failed, prove, require, run
 
-tree, build = pathlib.Path(sys.argv[1]), sys.argv[2]
+tree = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(tree / "scripts"))
 sys.dont_write_bytecode = True
 import check_abi  # noqa: E402
@@ -99,7 +99,7 @@ def record(scratch):
 
 
 def against_the_last_tag():
-    done = subprocess.run([sys.executable, tree / "scripts" / "check_abi.py", build], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, tree / "scripts" / "check_abi.py"], capture_output=True, text=True,
                           check=False)
     if done.returncode == 77:
         return done.stdout.strip().removeprefix("skipped: ")

@@ -152,7 +152,7 @@ def cmake(copy, scratch):
         require("no work to do" in said, said)
         (folder / "ferry.fbs").write_text((folder / "ferry.fbs").read_text() + "table Added { number:uint; }\n")
         run("cmake", "--build", out)
-        header = (out / "ferry.midplane" / "ferry_generated.h").read_text()
+        header = (out / "ferry_messages.midplane" / "ferry_generated.h").read_text()
         require("struct Added" in header, "a changed schema was not generated again")
 
     def refused(call, word):

@@ -6,7 +6,7 @@
 #include <memory_resource>
 #include <new>
 
-struct Counting final : std::pmr::memory_resource {
+struct Counting : std::pmr::memory_resource {
   std::atomic<std::size_t> out{0};
   std::atomic<std::size_t> calls{0};
   std::atomic<bool> fail{false};

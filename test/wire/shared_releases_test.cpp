@@ -12,8 +12,14 @@ using namespace midplane::wire;
 
 namespace {
 
-struct Messages {
-  Counting resource;
+/// As good as the library's own.
+struct Own : Counting {
+  bool do_is_equal(const std::pmr::memory_resource&) const noexcept override { return true; }
+};
+
+template <class Resource>
+struct MessagesIn {
+  Resource resource;
   PayloadMemory* memory = PayloadMemory::make(&resource, std::size_t{64} << 20);
   Depot* depot = memory->open_depot();
 
@@ -33,6 +39,8 @@ struct Messages {
     return resource.out == 0;
   }
 };
+
+using Messages = MessagesIn<Own>;
 
 /// What one subscription does with them.
 void pass(SharedReleases& shared, const std::vector<Envelope*>& messages) {
@@ -142,5 +150,15 @@ TEST_CASE("a round inside a round keeps what is its own") {
     pass(outer, {sent[2], sent[3]});
   }
   CHECK(SharedReleases::here() == nullptr);
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("nothing is kept of memory that is the user's, who may take it away with the bus") {
+  MessagesIn<Counting> messages;
+  const auto sent = messages.make(3, 2);
+  SharedReleases shared;
+  pass(shared, sent);
+  for (const Envelope* one : sent) CHECK(one->references.load() == 1);
+  pass(shared, sent);
   CHECK(messages.all_home());
 }
