@@ -193,9 +193,10 @@ void Depot::give_back(Envelope* bundle) noexcept {
 }
 
 /// A resource of the user's may go as soon as the bus and the last Message have.
-bool Depot::may_wait_for() const noexcept {
-  return memory_.is_own_ && memory_.bytes_used() <= memory_.bytes_max() / 2;
-}
+Depot::Depot(PayloadMemory& memory) noexcept
+    : may_wait_for_{*memory.resource_ == *std::pmr::new_delete_resource() &&
+                    memory.bytes_max() >= 16 * SharedReleases::capacity * slab_bytes},
+      memory_{memory} {}
 
 PayloadMemory* PayloadMemory::make(std::pmr::memory_resource* resource, std::size_t bytes_max) {
   return new (std::nothrow) PayloadMemory{resource, bytes_max};

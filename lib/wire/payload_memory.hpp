@@ -55,18 +55,20 @@ class Depot {
   /// Nobody needs one of them any more. Any thread.
   void slab_ended() noexcept;
   /// A few of its messages may come home later than their Message ends: their memory is the library's own, and there is plenty.
-  [[nodiscard]] bool may_wait_for() const noexcept;
+  [[nodiscard]] bool may_wait_for() const noexcept { return may_wait_for_; }
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
  private:
   friend class PayloadMemory;
-  explicit Depot(PayloadMemory& memory) noexcept : memory_{memory} {}
+  explicit Depot(PayloadMemory& memory) noexcept;
   Envelope* take(std::size_t size_class) noexcept;
   Envelope* make(std::size_t size_class) noexcept;
 
+  // On a line that the sender does not write: consumers read it for every message.
+  alignas(64) const bool may_wait_for_;
   PayloadMemory& memory_;
-  base::Flag flag_;
+  alignas(64) base::Flag flag_;
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   std::array<std::uint32_t, block_bytes.size()> made_{};
   Envelope* put_back_ = nullptr;
@@ -113,7 +115,6 @@ class PayloadMemory {
   void unref() noexcept;
 
   std::pmr::memory_resource* resource_;
-  const bool is_own_ = *resource_ == *std::pmr::new_delete_resource();
   std::size_t bytes_max_;
   std::atomic<std::size_t> bytes_used_{0};
   std::atomic<std::size_t> slabs_out_{0};
