@@ -148,9 +148,10 @@ Result<AnyMessage> PendingHandle::get() noexcept {
   if (error_ || !call_ || is_inherited(client_)) return nothing_left();
   call::Correlator& calls = client_->asker->correlator();
   call::Call& call = call_of(call_);
-  while (!calls.settled(call)) {
-    if (!exec::may_wait(calls.executor())) return exec::would_deadlock();
-    calls.sleep(call, Instant::never());
+  if (!calls.settled(call)) {
+    const exec::Waiting waiting{&calls.executor()};
+    if (!waiting) return exec::would_deadlock();
+    while (!calls.settled(call)) calls.sleep(call, Instant::never());
   }
   return outcome();
 }
@@ -191,7 +192,8 @@ Result<std::optional<AnyMessage>> PendingHandle::next(Duration duration) noexcep
       if (duration <= Duration{0}) return Error{ErrorCode::timed_out, Fate::not_started, text};  // who polls is told shortly
       return too_late(*client_->bus, text);
     }
-    if (!exec::may_wait(calls.executor())) return exec::would_deadlock();
+    const exec::Waiting waiting{&calls.executor()};
+    if (!waiting) return exec::would_deadlock();
     calls.sleep(call, until);
   }
 }

@@ -75,7 +75,8 @@ Report BusCore::drain(Duration duration) {
   if (links) links->withdraw(own_prefix);
   tell_waiters();
   withdrawn_.store(true);
-  if (inside_handler() || !exec::may_wait(*executor)) {
+  const exec::Waiting waiting{executor.get()};
+  if (inside_handler() || !waiting) {
     look_if_drained();
     return report(false, {});
   }

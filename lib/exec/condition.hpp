@@ -12,11 +12,10 @@
 
 #include "base/clock.hpp"
 #include "base/parking.hpp"
+#include "exec/running.hpp"
 
 namespace midplane::inline v0::exec {
 
-/// `would_deadlock` when waiting here could only wait for this very thread.
-inline bool may_wait(const Executor& executor) noexcept { return !executor.runs_here() || executor.may_wait_here(); }
 [[nodiscard]] inline Error would_deadlock() noexcept {
   return Error{ErrorCode::would_deadlock, "no thread is left that could run what this handler waits for; use the callback or co_await, or give the pool more threads"};
 }
@@ -25,8 +24,10 @@ inline bool may_wait(const Executor& executor) noexcept { return !executor.runs_
 /// `executor.nudge()` after.
 template <class IsTrue>
 Result<void> wait_until(Executor& executor, const Clock& clock, Instant until, base::Parking& spot, IsTrue&& is_true) {
+  if (is_true()) return ok();
+  const Waiting waiting{&executor};
+  if (!waiting) return would_deadlock();
   while (!is_true()) {
-    if (!may_wait(executor)) return would_deadlock();
     if (clock.now() >= until) return Error{ErrorCode::timed_out, "it did not happen within the duration"};
     if (executor.is_driven()) {
       executor.drive(until);

@@ -6,7 +6,6 @@
 
 #include "base/clock.hpp"
 #include "base/spin.hpp"
-#include "exec/running.hpp"
 #include "exec/thread.hpp"
 #include "wire/shared_releases.hpp"
 
@@ -27,22 +26,11 @@ std::size_t default_threads() noexcept {
 
 }  // namespace
 
-/// Stands around a run of a worker.
-class Crew::Turn {
- public:
-  Turn(const Crew& crew, Worker& worker) noexcept : running_{&crew}, worker_{worker} { worker_.inside.store(true); }
-  Turn(const Turn&) = delete;
-  ~Turn() { worker_.inside.store(false, std::memory_order_release); }
-
- private:
-  const Running running_;
-  Worker& worker_;
-};
-
 Crew::Crew(PoolOptions options)
     : clock_{options.clock ? std::move(options.clock) : steady_clock()},
       options_{std::move(options)},
       count_{options_.threads ? options_.threads : default_threads()},
+      waiters_{count_},
       workers_{std::make_unique<Worker[]>(count_)} {}
 
 Result<void> Crew::start_threads() {
@@ -77,8 +65,8 @@ void Crew::start(TimerWork& timer) noexcept {
 bool Crew::runs_here() const noexcept { return Running::of(this) != nullptr; }
 
 bool Crew::may_wait_here() const noexcept {
-  if (!runs_here()) return false;
-  return std::any_of(workers_.get(), workers_.get() + count_, [](const Worker& worker) { return !worker.inside.load(); });
+  const Running* const run = Running::of(this);
+  return run && run->may_wait();
 }
 
 bool Crew::stop(Instant until) noexcept {
@@ -154,7 +142,7 @@ bool Crew::fire_one(Worker& worker) noexcept {
   TimerWork* const timer = timers_.take_due(clock_->now());
   if (timer == nullptr) return false;
   begin_run(worker, false);
-  const Turn turn{*this, worker};
+  const Running running{this, &waiters_};
   timer->fire();
   return true;
 }
@@ -163,7 +151,7 @@ bool Crew::run_one(Worker& worker) noexcept {
   const auto [work, more] = ready_.pop();
   if (work == nullptr) return false;
   begin_run(worker, more);
-  const Turn turn{*this, worker};
+  const Running running{this, &waiters_};
   work->run();
   return true;
 }
@@ -191,7 +179,7 @@ void Crew::sleep(Worker& worker) noexcept {
   if (const auto [work, more] = ready_.pop(); work != nullptr) {
     idle_.leave(worker.seat, timers_.next_due() != Instant::never());
     begin_run(worker, more);
-    const Turn turn{*this, worker};
+    const Running running{this, &waiters_};
     work->run();
     return;
   }

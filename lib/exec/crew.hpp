@@ -14,6 +14,7 @@
 #include "exec/gate.hpp"
 #include "exec/idle_set.hpp"
 #include "exec/ready_queue.hpp"
+#include "exec/running.hpp"
 #include "exec/timers.hpp"
 
 namespace midplane::inline v0::exec {
@@ -29,7 +30,7 @@ class Crew : public std::enable_shared_from_this<Crew> {
   void start(TimerWork& timer) noexcept;
   bool cancel(TimerWork& timer) noexcept { return timers_.cancel(timer); }
   [[nodiscard]] bool runs_here() const noexcept;
-  /// True while some worker is not inside a run, also one whose thread has not begun yet.
+  /// True unless all other workers wait for what workers have yet to do.
   [[nodiscard]] bool may_wait_here() const noexcept;
   bool stop(Instant until) noexcept;
   /// The pool is gone: waits for running works unless a stop has done so already, then lets go of the threads.
@@ -44,10 +45,7 @@ class Crew : public std::enable_shared_from_this<Crew> {
     std::atomic<bool> started{false};
     std::atomic<bool> ended{false};
     bool searching = false;  ///< its own thread only
-    /// Raised before a run in one order with what `may_wait_here` reads: of two runs that both ask, one sees the other.
-    std::atomic<bool> inside{false};
   };
-  class Turn;
 
   static void* thread_body(void* worker);
   void introduce(std::size_t index) noexcept;
@@ -71,6 +69,7 @@ class Crew : public std::enable_shared_from_this<Crew> {
   std::atomic<bool> stop_was_called_{false};
   const pid_t process_ = getpid();  ///< a forked child has the words but not the threads
   std::size_t count_;
+  Waiters waiters_;
   std::unique_ptr<Worker[]> workers_;
 };
 

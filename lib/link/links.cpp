@@ -382,9 +382,10 @@ bool Links::drain(Instant until) noexcept {
     // Then their next heartbeats tell.
   }
   for (const auto& peer : peers) peer->ask_for_grant();
+  const exec::Waiting waiting{&executor_};
   for (int stuck = 0; !flushed();) {
     const Instant now = clock_.now();
-    if (now >= until || !exec::may_wait(executor_)) return false;
+    if (now >= until || !waiting) return false;
     const Instant again = std::min(until, now + relook);
     if (!executor_.is_driven()) std::this_thread::sleep_for(again - now);
     else if (executor_.drive(again) != 0 || clock_.now() != now) stuck = 0;

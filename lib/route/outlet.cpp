@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/defect.hpp"
+#include "exec/running.hpp"
 
 namespace midplane::inline v0::route {
 namespace {
@@ -257,7 +258,7 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
   if (try_it()) return;
   // Inside a handler the link can not go on while this thread waits, unless another one moves it.
   Executor* const executor = options_.executor;
-  if (executor && executor->runs_here() && !executor->may_wait_here()) {
+  if (const exec::Waiting waiting{executor}; !waiting) {
     offering.would_deadlock = true;
   } else {
     wakes.tell();  // whoever is to make room must know what waits
@@ -357,6 +358,7 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
                          Wakes& wakes, mailbox::Telling telling) noexcept {
   const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
+  const exec::Waiting waiting{nullptr};
   if (drainer && drainer->runs_here()) {
     offering.would_deadlock = true;
   } else if (fits) {

@@ -9,6 +9,7 @@
 
 #include <midplane/testing/manual_clock.hpp>
 
+#include "exec/running.hpp"
 #include "support.hpp"
 
 using namespace midplane;
@@ -67,23 +68,62 @@ TEST_CASE("works submitted one at a time are never lost between searching and sl
   }
 }
 
-TEST_CASE("a worker may wait while another is free, and the last free one may not") {
+TEST_CASE("a worker may wait while another one does not wait, and the last one may not") {
   const auto executor = pool(2);
   CHECK(!executor->may_wait_here());
-  Event first_asked, second_asked;
-  std::atomic<bool> second{true};
-  Call waiting{[&] {
-    second = executor->may_wait_here();
+  Event second_asked, first_waits, second_tried, first_waited, over;
+  bool before = false, meanwhile = true, afterwards = false, first = false;
+  Call other{[&] {
+    before = executor->may_wait_here();  // the first one is inside a run that will end
     second_asked.set();
+    first_waits.wait();
+    meanwhile = static_cast<bool>(exec::Waiting{executor.get()});
+    second_tried.set();
+    first_waited.wait();
+    afterwards = static_cast<bool>(exec::Waiting{executor.get()});
+    over.set();
   }};
   Call asking{[&] {
-    while (!executor->may_wait_here()) std::this_thread::yield();  // the other worker may still be starting
-    executor->submit(waiting);
+    executor->submit(other);
     second_asked.wait();
-    first_asked.set();
+    {
+      const exec::Waiting waiting{executor.get()};
+      first = static_cast<bool>(waiting);
+      first_waits.set();
+      second_tried.wait();
+    }
+    first_waited.set();
   }};
   executor->submit(asking);
-  first_asked.wait();
+  over.wait();
+  CHECK(before);
+  CHECK(first);
+  CHECK(!meanwhile);
+  CHECK(afterwards);
+}
+
+TEST_CASE("a worker that waits for another executor's works does not count on itself either") {
+  const auto executor = pool(2);
+  const auto elsewhere = pool(1);
+  Event asked, over;
+  bool first = false, second = true;
+  Call other{[&] {
+    second = executor->may_wait_here();
+    asked.set();
+  }};
+  Call asking{[&] {
+    {
+      const exec::Waiting waiting{elsewhere.get()};
+      const exec::Waiting within{elsewhere.get()};  // counts once
+      first = static_cast<bool>(within);
+      executor->submit(other);
+      asked.wait();
+    }
+    over.set();
+  }};
+  executor->submit(asking);
+  over.wait();
+  CHECK(first);
   CHECK(!second);
 }
 

@@ -75,7 +75,8 @@ class Executor {
 
   /// True while the calling thread runs a work or a timer of this executor.
   [[nodiscard]] virtual bool runs_here() const noexcept = 0;
-  /// True when a caller inside one of its works may wait for another work: some other worker is free to run it.
+  /// True when a caller inside one of its works may wait for another work: some other worker is
+  /// free to run it, or will be.
   [[nodiscard]] virtual bool may_wait_here() const noexcept = 0;
   /// True for an executor that runs works only inside a call of the user (manual): a caller that waits outside
   /// its works has to call `drive` meanwhile.
