@@ -103,8 +103,8 @@ Executor& executor_of(BusCore& core) noexcept;
 
 }  // namespace detail
 
-/// Runs once or again and again on the bus's executor, in the bus's time. Dropping it stops it: the destructor waits for a
-/// call that runs; inside a handler or timer of the same bus it does not wait.
+/// Runs once or again and again on the bus's executor, in the bus's time. Dropping it, or assigning another to it, stops it
+/// and waits for a call that runs; inside a handler or timer of the same bus it does not wait.
 class Timer {
  public:
   Timer() noexcept = default;
@@ -234,12 +234,12 @@ class Bus {
 
   /// Refuses new work, also that of peers, handles what waits and what peers had put on the line, flushes links; what
   /// still waited in a peer's queue, or was only partly here, is counted as closed. What handlers publish and ask
-  /// meanwhile goes, and is not waited for when it is a question; what timers publish does not. Inside a handler it only starts:
-  /// `drained` is an event. Descriptions are given until it is closed.
+  /// meanwhile goes, and is not waited for when it is a question; what timers publish by themselves does not. Inside a
+  /// handler it only starts: `drained` is an event. Descriptions are given until it is closed.
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
   /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a
   /// handler it only starts: a thread finishes it, on a driven executor the loop once all handlers have returned, and
-  /// `closed` is an event; a drain that a handler has begun may end first, within `duration`.
+  /// `closed` is an event; a drain that is under way may end first, within `duration` of the bus's time.
   Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }
 
   /// A copy of every counter and limit; of a closed bus the last ones. Any thread, never waits for traffic.

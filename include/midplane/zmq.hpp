@@ -34,7 +34,7 @@ class Addresses : public std::vector<std::string> {
   Addresses(std::string one) { push_back(std::move(one)); }
   /// One.
   Addresses(std::string_view one) : Addresses{std::string{one}} {}
-  /// One; null, as of a variable that is not set, is refused like an empty one.
+  /// One; null, as of a variable that is not set, is refused like an empty one. In braces it would be a null `std::string`.
   Addresses(const char* one) : Addresses{std::string{one ? one : ""}} {}
   Addresses(std::nullptr_t) = delete;
 };

@@ -1,8 +1,15 @@
 #include <midplane/names.hpp>
 
+#include <algorithm>
+
 namespace midplane::inline v0 {
 
 namespace detail {
+namespace {
+
+bool may_stand_in_pattern(char c) noexcept { return is_name_character(c) || c == '.' || c == '*' || c == '>'; }
+
+}  // namespace
 
 Error name_error(NameFault fault, std::string_view name) {
   const char* text = "not a valid name";
@@ -13,9 +20,9 @@ Error name_error(NameFault fault, std::string_view name) {
     case NameFault::too_many_tokens: text = "a name has at most 16 tokens; join some with '-'"; break;
     case NameFault::empty_token: text = "a name has no empty token: no dot first, last or twice in a row"; break;
     case NameFault::bad_character:
-      text = name.find_first_of("*>") == std::string_view::npos
-                 ? "a token is made of A-Z a-z 0-9 _ -; escape_token() makes any text one"
-                 : "wildcards stand in patterns only, each as a whole token: '*' for one token, '>' at the end for one or more";
+      text = std::all_of(name.begin(), name.end(), may_stand_in_pattern)
+                 ? "wildcards stand in patterns only, each as a whole token: '*' for one token, '>' at the end for one or more"
+                 : "a token is made of A-Z a-z 0-9 _ -; escape_token() makes any text one";
       break;
     case NameFault::reserved: text = "names below _midplane are the library's own; choose another first token"; break;
     case NameFault::bad_wildcard: text = "'>' stands for the rest of a name: it must be the last token"; break;

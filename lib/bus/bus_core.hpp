@@ -140,9 +140,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<bool> withdrawn_{false};  ///< every peer is asked to send nothing more
   std::atomic<bool> drained_told_{false};
   std::atomic<std::uint64_t> gone_on_{0};  ///< what handlers have published and asked while it drained
-  std::atomic<bool> drain_awaits_{false};         ///< a handler has asked to close behind the drain
-  std::atomic<bool> closes_when_drained_{false};  ///< ... by then
-  Instant close_by_{};
+  std::atomic<Instant> close_by_{Instant{}};  ///< a handler has asked to close behind the drain, by then at the latest
   std::atomic<bool> finished_{false};
   std::atomic<std::thread::id> finisher_{};
   base::Parking finished_spot_;

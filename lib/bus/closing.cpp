@@ -34,25 +34,26 @@ bool BusCore::tell_drained() noexcept {
   if (phase.load() != Phase::draining) return false;
   if (drained_told_.exchange(true)) return true;
   event(EventKind::drained, name, {});
-  if (closes_when_drained_.load()) close_soon();
+  if (close_by_.load() != Instant{}) close_soon();
   return true;
 }
 
-void BusCore::close_soon() noexcept {
+void BusCore::close_soon() noexcept try {
   post(*this, "close", [](BusCore* bus) {
-    if (bus) bus->close(bus->close_by_ - base::steady_now());
+    if (bus) bus->close(bus->close_by_.load() - base::steady_now());
   });
+} catch (const std::bad_alloc&) {
+  // Then its timer does it.
 }
 
 /// A handler that drains and closes means one after the other. True the first time: then `close` has nothing to do yet.
 bool BusCore::close_when_drained(Instant until) noexcept try {
-  if (phase.load() != Phase::draining || drained_told_.load() || drain_awaits_.exchange(true)) return false;
-  close_by_ = until;
+  Instant never{};
+  if (phase.load() != Phase::draining || drained_told_.load() || !close_by_.compare_exchange_strong(never, until)) return false;
   const auto at_last = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->close(Duration{0});
   };
   start_timer_of_own(shared_from_this(), until - base::steady_now(), at_last);
-  closes_when_drained_.store(true);
   if (drained_told_.load()) close_soon();  // told since
   return true;
 } catch (const std::bad_alloc&) {
@@ -183,6 +184,7 @@ std::string BusCore::finish_close(Instant until) noexcept {
   }
   if (own_executor) {
     const bool ended = executor->stop(until + grace);
+    if (!ended && stuck.empty()) stuck = name;  // a timer or a continuation
     for (const auto& part : all) {
       mailbox::Runner* runner = part->runner();
       if (runner && ended) runner->forget_submitted();

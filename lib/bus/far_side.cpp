@@ -208,21 +208,32 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_or
 void FarSide::peer_forgotten(link::PeerId peer, const link::PeerInfo* successor) noexcept {
   std::shared_ptr<Known> gone;
   std::size_t others = 0;  // of its name, that live
+  link::PeerId other_one = link::PeerId::none;
   {
     const std::lock_guard lock{mutex_};
     const auto found = peers_.find(peer);
     if (found == peers_.end()) return;
     gone = std::move(found->second);
     peers_.erase(found);
-    for (const auto& [id, other] : peers_) others += other->lanes == gone->lanes ? 1 : 0;
+    for (const auto& [id, other] : peers_) {
+      if (other->lanes != gone->lanes) continue;
+      ++others;
+      other_one = id;
+    }
   }
   if (!successor) static_cast<void>(end_trouble(gone->name));
   for (const auto& [id, subscription] : gone->subscriptions) bus_.topics->unsubscribe_far(subscription);
   routes_changed(">");
   if (gone->is_succeeded) return;
   if (others != 0 && !successor) {
-    const std::lock_guard flagged{gone->lanes->flag};
-    gone->lanes->all_live = others > 1 && gone->lanes->all_live;
+    Lanes& lanes = *gone->lanes;
+    const std::lock_guard flagged{lanes.flag};
+    if (others > 1 || !lanes.all_live) return;
+    // It may have come before the one that is gone, and is nobody's predecessor all the same.
+    lanes.newest = other_one;
+    lanes.spoken = lanes.has_turn = link::PeerId::none;
+    lanes.late_readers.clear();
+    lanes.all_live = false;
     return;  // the readers have heard of the others
   }
   if (!successor) return keep_readers(peer, *gone);
@@ -324,6 +335,7 @@ void FarSide::peer_refused(const link::PeerInfo& peer, const Error& why) noexcep
 /// A warning is in the log: its end shall be seen by who sees only warnings.
 void FarSide::begin_trouble(std::string_view who) noexcept try {
   const std::lock_guard lock{mutex_};
+  if (troubles_.contains(who)) return;
   if (troubles_.size() >= link::away_max) troubles_.erase(troubles_.begin());
   troubles_.emplace(who);
 } catch (const std::bad_alloc&) {
@@ -360,12 +372,18 @@ Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBo
   routes_changed(subscription.pattern);
   const Overflow overflow = subscription.queue.overflow;
   if (overflow != Overflow::refuse && overflow != Overflow::block) return ok();
+  tell_unheeded(subscription.pattern);
+  return ok();
+}
+
+void FarSide::tell_unheeded(const std::string& pattern) noexcept try {
   std::vector<route::TopicRoute*> routes;  // live as long as the bus; no log is written under their lock
   bus_.topics->for_each([&](route::TopicRoute& route) {
-    if (matches(subscription.pattern, route.name()->text)) routes.push_back(&route);
+    if (matches(pattern, route.name()->text)) routes.push_back(&route);
   });
   for (route::TopicRoute* route : routes) tell_unheeded(*route);
-  return ok();
+} catch (const std::bad_alloc&) {
+  // Only a line of the log is lost.
 }
 
 void FarSide::tell_unheeded(route::TopicRoute& route) noexcept {

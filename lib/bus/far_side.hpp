@@ -39,6 +39,7 @@ class FarSide final : public link::Host {
   Result<void> wait_ready(std::uint32_t id, Duration duration);
   void when_ready(std::uint32_t id, Function<void(Result<void>)> fn);
   /// Logs, once per topic, that a far subscription would have Publishers wait and one here does not.
+  void tell_unheeded(const std::string& pattern) noexcept;
   void tell_unheeded(route::TopicRoute& route) noexcept;
   exec::Condition readiness;
   FarServices services;

@@ -29,7 +29,13 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
   /// Its handle goes: so may what `fn` refers to.
   void end_and_wait() noexcept {
     end();
-    if (bus_->is_inherited() || bus_->inside_handler()) return;
+    if (bus_->is_inherited()) return;
+    {
+      Function<void()> never;  // the executor may be about to fire it, which finds that it has ended
+      const std::lock_guard lock{mutex_};
+      if (!firing_) never = std::move(fn_);
+    }
+    if (bus_->inside_handler()) return;
     while (true) {
       const auto key = ended_spot_.prepare();
       if (!is_firing()) return ended_spot_.cancel();
@@ -52,10 +58,9 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
       is_over = ended_;
     }
     const std::shared_ptr<TimerCore> keep = self;  // `self` goes on to the next beat, if there is one
-    if (!is_over) {
-      const mailbox::HandlerFrame frame{bus_.get(), false};
-      guarded(*bus_, "timer", fn_);
-    }
+    // Around the captures' end too: one of them may own the handle.
+    const mailbox::HandlerFrame frame{bus_.get(), false};
+    if (!is_over) guarded(*bus_, "timer", fn_);
     if (!goes_on(self)) {
       fn_ = nullptr;  // before who waits for the end goes on: its captures may refer to what goes then
       const std::lock_guard lock{mutex_};

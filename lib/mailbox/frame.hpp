@@ -10,21 +10,18 @@ class HandlerFrame {
   HandlerFrame(const HandlerFrame&) = delete;
   ~HandlerFrame() { top = up_; }
 
-  [[nodiscard]] static bool inside(const void* bus) noexcept {
-    for (const HandlerFrame* frame = top; frame; frame = frame->up_) {
-      if (frame->bus_ == bus) return true;
-    }
-    return false;
-  }
+  [[nodiscard]] static bool inside(const void* bus) noexcept { return find(bus, false); }
   /// The same, for a message, request or reply.
-  [[nodiscard]] static bool at_work(const void* bus) noexcept {
+  [[nodiscard]] static bool at_work(const void* bus) noexcept { return find(bus, true); }
+
+ private:
+  static bool find(const void* bus, bool only_work) noexcept {
     for (const HandlerFrame* frame = top; frame; frame = frame->up_) {
-      if (frame->bus_ == bus && frame->is_work_) return true;
+      if (frame->bus_ == bus && (frame->is_work_ || !only_work)) return true;
     }
     return false;
   }
 
- private:
   const void* bus_;
   const HandlerFrame* up_;
   const bool is_work_;

@@ -98,7 +98,7 @@ class BasicLane {
   [[nodiscard]] wire::Envelope* peek(std::uint64_t at) const noexcept { return slots_[at & mask_]; }
   /// The message at `position` has left the queue.
   void advance(std::uint64_t at, std::uint64_t bytes) noexcept {
-    head_.store(at + 1, std::memory_order_relaxed);
+    head_.store(at + 1, std::memory_order_release);  // whoever sees the lane empty sees who emptied it at work
     admission_.release(load_of(1, bytes));
   }
   /// True when it stayed empty; otherwise it counts as listed again or the producer has listed it.
@@ -111,7 +111,7 @@ class BasicLane {
   // Any thread.
 
   [[nodiscard]] std::uint64_t waiting() const noexcept {
-    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    const std::uint64_t head = head_.load(std::memory_order_acquire);
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     return tail > head ? tail - head : 0;
   }

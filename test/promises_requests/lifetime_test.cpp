@@ -153,6 +153,23 @@ TEST_CASE("P17 close names a stuck handler and returns within its duration and 2
   }
 }
 
+TEST_CASE("P17 close names the bus when a timer of it does not end") {
+  std::promise<void> entered, release, ended;
+  auto may_end = release.get_future().share();
+  auto bus = Bus::open({.name = "ticking"}).value();
+  auto timer = bus.after(0ms, [&, may_end] {
+    entered.set_value();
+    may_end.wait();
+    ended.set_value();
+  });
+  entered.get_future().wait();
+  const Report report = bus.close(50ms);
+  CHECK_FALSE(report.complete);
+  CHECK(report.stuck == "ticking");
+  release.set_value();
+  ended.get_future().wait();
+}
+
 TEST_CASE("P17 close inside a handler only starts, and closed is an event") {
   World world;
   bool complete = true;
@@ -249,6 +266,11 @@ TEST_CASE("P19 bad names, options and versions get a typed error that says what 
     REQUIRE(code(parsed) == is(ErrorCode::invalid_name));
     CHECK(parsed.error().text().find("'*' for one token, '>' at the end for one or more") != std::string_view::npos);
     CHECK(parsed.error().detail() == pattern);
+  }
+  for (const char* pattern : {"a b.*", "r\xc3\xa4um.>"}) {
+    const auto parsed = Pattern<Bytes>::parse(pattern);
+    REQUIRE(code(parsed) == is(ErrorCode::invalid_name));
+    CHECK(parsed.error().text().find("A-Z a-z 0-9 _ -") != std::string_view::npos);
   }
   CHECK(Bus::open({.name = "two.tokens"}).error().detail() == "two.tokens");
   const auto refused = [](const auto& result) {

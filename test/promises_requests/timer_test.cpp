@@ -34,6 +34,55 @@ TEST_CASE("a Timer may be dropped by its own call") {
   while (!has_ended) std::this_thread::yield();
 }
 
+TEST_CASE("a Timer may be owned by what its own call holds") {
+  for (const bool pooled : {true, false}) {
+    auto loop = manual_executor();
+    auto bus = Bus::open({.executor = pooled ? pool_executor({.threads = 1}).value() : loop}).value();
+    struct Waited {
+      std::promise<void>& gone;
+      Timer timer{};
+      ~Waited() {
+        timer = {};
+        gone.set_value();
+      }
+    };
+    std::promise<void> gone;
+    auto is_gone = gone.get_future();
+    std::promise<void> set;
+    auto waited = std::make_shared<Waited>(gone);
+    waited->timer = bus.after(0ms, [waited, now = set.get_future().share()] { now.wait(); });
+    waited.reset();
+    set.set_value();
+    while (!pooled && loop->poll() == 0) {}
+    is_gone.wait();
+    CHECK(bus.close(1s).complete);
+  }
+}
+
+TEST_CASE("nothing that a Timer's call holds outlives its handle, not even when the executor is about to make the call") {
+  /// Has taken every timer out of its heap, and fires when told to.
+  struct Late final : Executor {
+    void submit(Work& work) noexcept override { works.push_back(&work); }
+    void start(TimerWork& timer) noexcept override { timers.push_back(&timer); }
+    bool cancel(TimerWork&) noexcept override { return false; }
+    [[nodiscard]] bool runs_here() const noexcept override { return false; }
+    [[nodiscard]] bool may_wait_here() const noexcept override { return false; }
+    bool stop(Instant) noexcept override { return true; }
+    std::vector<Work*> works;
+    std::vector<TimerWork*> timers;
+  };
+  auto late = std::make_shared<Late>();
+  auto bus = Bus::open({.executor = late}).value();
+  auto held = std::make_shared<int>(0);
+  auto timer = bus.after(0ms, [held] { ++*held; });
+  CHECK(held.use_count() == 2);
+  timer = {};
+  CHECK(held.use_count() == 1);
+  REQUIRE(late->timers.size() == 1);
+  late->timers[0]->fire();
+  CHECK(*held == 0);
+}
+
 TEST_CASE("timers run in the bus's time, once or again and again, and dropping one stops it") {
   World world;
   int once = 0, beats = 0;

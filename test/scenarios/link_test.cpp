@@ -215,6 +215,41 @@ TEST_CASE("two living buses of one name lose no message of either, and the log s
   CHECK(told[0].starts_with("error link.same_name peer=a "));
 }
 
+TEST_CASE("of two living buses of one name the older one goes on being heard when the younger one is forgotten") {
+  Pair pair;
+  pair.network.faults("a", "b", {.delay_min = 300ms, .delay_max = 300ms});  // its sign of life comes behind the twin's message
+  pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+  pair.b.attach(pair.network.transport("b", {.listen = {"sim://b"}, .peers = {"sim://a"}})).value();
+  int seen = 0, gaps = 0;
+  auto sub = pair.b.subscribe(cpu, [&](const Message<Bytes>&) { ++seen; }, {.on_event = [&](const SubscriptionEvent& event) {
+                                gaps += event.kind == EventKind::gap ? 1 : 0;
+                              }}).value();
+  auto one = pair.a.publisher(cpu).value();
+  REQUIRE(one.wait_matched(1, 5s));
+  CHECK(one.publish(bytes("m"))->queued == 1);
+  pair.pass(1s);
+  {
+    Bus twin = Bus::open({.name = "a", .executor = pair.loop, .clock = pair.clock}).value();
+    twin.attach(pair.network.transport("twin", {.listen = {}, .peers = {"sim://b"}})).value();
+    auto other = twin.publisher(cpu).value();
+    REQUIRE(other.wait_matched(1, 5s));
+    CHECK(pair.log->of("link.same_name").empty());
+    CHECK(other.publish(bytes("m"))->queued == 1);
+    pair.pass(50ms);
+    CHECK(seen == 2);
+    CHECK(pair.log->of("link.same_name").empty());
+    pair.pass(1s);
+    CHECK(pair.log->of("link.same_name").size() == 1);
+  }
+  pair.pass(100s);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(one.publish(bytes("m"))->queued == 1);
+    pair.pass(1s);
+  }
+  CHECK(seen == 7);
+  CHECK(gaps == 0);
+}
+
 TEST_CASE("a bus that was restarted before its old link is known to have ended is no second bus of its name") {
   Pair pair;
   pair.link();
