@@ -4,11 +4,12 @@
 using namespace midplane;
 using namespace midplane::test;
 
-TEST_CASE("who drops a Timer outside a handler finds no call of it running any more") {
+TEST_CASE("who drops a Timer outside a handler finds no call of it running any more, and nothing of what it captured") {
   for (int round = 0; round < 20; ++round) {
     Bus bus = Bus::open().value();
     std::atomic<bool> runs{false}, is_dropped{false}, has_ended{false};
-    auto timer = bus.after(0ms, [&] {
+    const auto captured = std::make_shared<int>(round);
+    auto timer = bus.after(0ms, [&, captured] {
       runs = true;
       while (!is_dropped) std::this_thread::yield();
       for (int i = 0; i < 1000; ++i) std::this_thread::yield();
@@ -18,6 +19,7 @@ TEST_CASE("who drops a Timer outside a handler finds no call of it running any m
     is_dropped = true;
     timer = {};
     CHECK(has_ended);
+    CHECK(captured.use_count() == 1);
   }
 }
 

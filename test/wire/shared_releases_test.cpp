@@ -19,8 +19,9 @@ struct Own : Counting {
 
 template <class Resource>
 struct MessagesIn {
+  explicit MessagesIn(std::size_t bytes_max = std::size_t{64} << 20) : memory{PayloadMemory::make(&resource, bytes_max)} {}
   Resource resource;
-  PayloadMemory* memory = PayloadMemory::make(&resource, std::size_t{64} << 20);
+  PayloadMemory* memory;
   Depot* depot = memory->open_depot();
 
   std::vector<Envelope*> make(std::size_t count, std::uint32_t references, std::size_t bytes = 64) {
@@ -161,4 +162,17 @@ TEST_CASE("nothing is kept of memory that is the user's, who may take it away wi
   for (const Envelope* one : sent) CHECK(one->references.load() == 1);
   pass(shared, sent);
   CHECK(messages.all_home());
+}
+
+TEST_CASE("nothing is kept of a memory so small that what waits would be much of it") {
+  constexpr std::size_t enough = 16 * SharedReleases::capacity * slab_bytes;
+  for (const std::size_t bytes_max : {enough - 1, enough}) {
+    Messages messages{bytes_max};
+    const auto sent = messages.make(3, 2);
+    SharedReleases shared;
+    pass(shared, sent);
+    for (const Envelope* one : sent) CHECK(one->references.load() == (bytes_max < enough ? 1 : 2));
+    pass(shared, sent);
+    CHECK(messages.all_home());
+  }
 }
