@@ -51,3 +51,6 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   while (std::getchar() != EOF) continue;
 }
+  fill("twice", {}, 0);
+  fill("twice", {}, 0);
+

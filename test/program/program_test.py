@@ -180,7 +180,7 @@ def pub(at):
     refused("pub refuses a pattern", 2, ("pub", "host.*.pace", "{}", "--peer", at), "invalid_name")
     refused("pub refuses a header without a value", 2, ("pub", "host.db1.pace", "{}", "--header", "x", "--peer", at), "NAME=VALUE")
     got = run("pub", "host.db1.pace", '{"interval_ms":300}', "--json", "--peer", at)
-    check(got.code == 0 and got.objects == [{"topic": "host.db1.pace", "type": "hostwatch.Pace", "published": 1, "offered": 1, "sent": 1, "lost": 0}],
+    check(got.code == 0 and got.objects == [{"topic": "host.db1.pace", "type": "hostwatch.Pace", "published": 1, "offered": 1, "sent": 1, "lost": 0, "unknown": 0}],
           "pub publishes by the live schema and counts what was sent", got)
     got = run("sub", "host.*.cpu", "--count", "3", "--json", "--peer", at)
     check(got.objects[-1]["value"]["interval_ms"] >= 250, "what pub published was understood: the agent has another pace", got)
@@ -447,3 +447,21 @@ bench()
 helps()
 print(f"1..{number}")
 sys.exit(1 if failed else 0)
+def outcomes():
+    """Each message that pub has published is sent, lost, or not known to have arrived."""
+    for words in (("--json",), ()):
+        with depot("a") as at:
+            got = run("pub", "full.block", "x", "--raw", "--count", "6", "--timeout", "1s", *words, "--peer", at)
+        if words:
+            one = got.objects[0]
+            check(one["offered"] == 6 == one["sent"] + one["lost"] + one["unknown"] and one["unknown"] > 0,
+                  "pub --json counts what is not known to have arrived", got)
+        else:
+            check(", not known to have arrived " in got.out, "pub tells what is not known to have arrived", got)
+        check(got.code == 1 and "a peer has not taken" in got.err, "pub ends with 1 when it does not know what became of a message", got)
+    with depot("a") as at:
+        got = run("pub", "twice", "x", "--raw", "--json", "--peer", at)
+        check(got.code == 0 and got.objects[0]["unknown"] == 0, "pub knows that what two subscriptions of one peer took has arrived", got)
+
+
+outcomes()

@@ -148,17 +148,25 @@ class Pub {
       return std::chrono::steady_clock::now() >= until;
     }));
     const std::uint64_t lost = std::max<std::uint64_t>(left.dropped, sum_.dropped);
+    const std::uint64_t ended = left.delivered + lost;
+    const std::uint64_t unknown = sum_.sinks > ended ? sum_.sinks - ended : 0;  // they wait here for room at the peer, or are on their way
     if (options_.where.json) {
       JsonLine line;
       line.text("topic", options_.topic);
       if (type.empty()) line.raw("type", "null");
       else line.text("type", type);
-      std::cout << line.number("published", published_).number("offered", sum_.sinks).number("sent", left.delivered).number("lost", lost);
+      std::cout << line.number("published", published_).number("offered", sum_.sinks).number("sent", left.delivered)
+                       .number("lost", lost).number("unknown", unknown);
     } else {
       std::cout << "published " << plural(published_, "message") << " on " << options_.topic << (type.empty() ? "" : " (" + type + ")")
-                << ": deliveries to peers " << left.delivered << ", lost " << lost << '\n';
+                << ": deliveries to peers " << left.delivered << ", lost " << lost;
+      if (unknown > 0) std::cout << ", not known to have arrived " << unknown;
+      std::cout << '\n';
     }
-    if (failed_ || lost > 0) return Exit::answer;
+    if (unknown > 0)
+      note("a peer has not taken " + plural(unknown, "message") + " within " + text_of(session_->timeout()) +
+           ": its subscriber may be slow and its queue full; `midplane doctor` looks, --timeout waits longer");
+    if (failed_ || lost > 0 || unknown > 0) return Exit::answer;
     return published_ > 0 ? Exit::done : Exit::nothing;
   }
 
@@ -187,7 +195,8 @@ void add_pub(CLI::App& app, Chosen& chosen) {
   command->add_flag("--raw", options->raw, "publish the text itself, as raw bytes");
   add_where(*command, options->where);
   command->footer("Examples:\n  midplane pub host.db1.pace '{\"interval_ms\":100}' --peer tcp://127.0.0.1:7400\n"
-                  "  midplane pub app.events - < events.jsonl\n\nWaits until somebody subscribes, at most the timeout.");
+                  "  midplane pub app.events - < events.jsonl\n\nWaits until somebody subscribes, at most the timeout; and at the end until "
+                  "each message\nhas arrived or is lost. Ends with 1 when one was lost or is not known to have arrived.");
   command->callback([&chosen, options] { chosen.run = [options](Signals& signals) { return Pub{*options, signals}.run(); }; });
 }
 

@@ -8,7 +8,7 @@ namespace midplane::tool {
 
 enum class Exit : int {
   done = 0,
-  answer = 1,        ///< the answer was an error: a refused request, a lost message, a finding of check or doctor
+  answer = 1,        ///< the answer was an error: a refused request, a message lost or not known to have arrived, a finding of check or doctor
   usage = 2,         ///< arguments, addresses, names, JSON
   unreachable = 3,   ///< no bus could be reached
   nothing = 4,       ///< nothing came, or nobody knows the name
