@@ -1,6 +1,7 @@
 // depot VAN ADDRESS: a bus named depot that publishes van.VAN.position once, retained, and takes nothing out of its queues.
 // Prints its address; ends with its input.
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -48,6 +49,8 @@ int main(int argc, char** argv) {
 
   must(bus.attach(zmq::transport({.listen = {argv[2]}})));
   std::printf("%s\n", bus.listening().front().c_str());
+  fill("full.block_lost", {.messages = 4, .overflow = Overflow::block, .block_for = std::chrono::milliseconds{1}}, 9);
+  fill("full.refuse", {.messages = 4, .overflow = Overflow::refuse}, 3);
   std::fflush(stdout);
   while (std::getchar() != EOF) continue;
 }

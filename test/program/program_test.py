@@ -441,6 +441,11 @@ with tempfile.TemporaryDirectory() as scratch:
     with depot("a") as address_of_depot:
         names_of_types(address_of_depot)
         retained(address_of_depot)
+    check("lost messages already" not in queues["full.block"] and "lost messages already" in queues.get("full.block_lost", ""),
+          "doctor says of block that it has lost when it has", got)
+    check("answers full" in queues.get("full.refuse", "") and "soon" not in queues["full.refuse"], "doctor says of refuse that publishers are told", got)
+    check(all("over a link that holds for a Publisher with `far_wait` only" in queues[name] for name in ("full.block", "full.refuse")),
+          "doctor says of block and refuse for which Publishers over a link they hold", got)
         advice(address_of_depot)
     namesakes(scratch)
 bench()

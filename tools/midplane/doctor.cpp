@@ -276,9 +276,12 @@ class Doctor {
     const auto& dropped = one.counts.dropped;
     const bool has_lost = std::any_of(dropped.begin(), dropped.end(), [](const auto& drop) { return drop.name.starts_with("queue_full"); });
     const std::string slow = "its handler does not keep up: ";
+    const std::string far = "; over a link that holds for a Publisher with `far_wait` only, of others the newest is dropped at once" +
+                            std::string{has_lost ? "; it has lost messages already" : ""};
     if (one.overflow == "drop_oldest") return slow + "when the queue is full the oldest makes room for what comes, as its drop_oldest says";
-    if (one.overflow == "refuse") return slow + "when the queue is full `publish` answers full, as its refuse says";
-    if (one.overflow == "block") return slow + "when the queue is full `publish` waits, at most Queue::block_for, and then loses, as its block says";
+    if (one.overflow == "refuse") return slow + "when the queue is full `publish` answers full, as its refuse says" + far;
+    if (one.overflow == "block")
+      return slow + "when the queue is full `publish` waits, at most Queue::block_for, and then loses, as its block says" + far;
     return slow + (has_lost ? "it has lost messages already and will lose more" : "it will lose messages soon");
   }
 
