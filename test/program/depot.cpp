@@ -32,6 +32,10 @@ int main(int argc, char** argv) {
   position.door = fleet::Door::open;
   must(positions.publish(position));
 
+  const auto nobody = [](const Request<fleet::Alert>&) { return fleet::PositionT{}; };
+  const auto north = must(bus.serve(fleet::desks::north, nobody));
+  const auto south = must(bus.serve(fleet::desks::south, nobody));
+
   std::vector<Inbox<Bytes>> unread;
   const auto fill = [&](const char* name, Queue queue, int messages) {
     const auto topic = must(Topic<Bytes>::named(name));
@@ -45,15 +49,15 @@ int main(int argc, char** argv) {
   fill("full.oldest", {.messages = 4, .overflow = Overflow::drop_oldest}, 9);
   fill("full.latest", {.messages = 1, .overflow = Overflow::latest}, 9);
   fill("full.block", {.messages = 4, .overflow = Overflow::block}, 3);
+  fill("full.block_lost", {.messages = 4, .overflow = Overflow::block, .block_for = std::chrono::milliseconds{1}}, 9);
+  fill("full.refuse", {.messages = 4, .overflow = Overflow::refuse}, 3);
   fill("full.soon", {.messages = 4}, 3);
+
+  fill("twice", {}, 0);
+  fill("twice", {}, 0);
 
   must(bus.attach(zmq::transport({.listen = {argv[2]}})));
   std::printf("%s\n", bus.listening().front().c_str());
-  fill("full.block_lost", {.messages = 4, .overflow = Overflow::block, .block_for = std::chrono::milliseconds{1}}, 9);
-  fill("full.refuse", {.messages = 4, .overflow = Overflow::refuse}, 3);
   std::fflush(stdout);
   while (std::getchar() != EOF) continue;
 }
-  fill("twice", {}, 0);
-  fill("twice", {}, 0);
-

@@ -411,6 +411,12 @@ def advice(at):
     queues = {one["found"].split()[1]: one["advice"] for one in got.objects if one["check"] == "depot queues"}
     check("lost messages already" in queues.get("full.newest", "") and "soon" not in queues["full.newest"], "doctor says of a queue that loses that it does", got)
     check("will lose messages soon" in queues.get("full.soon", ""), "doctor says of a queue that fills that it will lose", got)
+    refused("schema without a name says what there is, not that raw bytes have no schema", 4, ("schema", "show", "", "--peer", at),
+            'is named ""', "services: desk.north.ask")
+    refused("schema shows no table for the marker of topics", 4, ("schema", "show", "midplane.Topic", "--peer", at), "is named midplane.Topic")
+    refused("schema says of a service that it has two types", 2, ("schema", "decode", "desk.north.*", "-", "--peer", at), "is a service and has two types")
+    refused("schema says of a pattern of two services that it stands for several types", 2, ("schema", "decode", "desk.*.ask", "-", "--peer", at),
+            "desk.*.ask stands for several types", "fleet.Alert or fleet.Position")
     check("the oldest makes room" in queues.get("full.oldest", "") and "soon" not in queues["full.oldest"],
           "doctor says of drop_oldest that the oldest makes room", got)
     check("`publish` waits" in queues.get("full.block", "") and "soon" not in queues["full.block"], "doctor says of block that publishers wait", got)

@@ -1,6 +1,7 @@
 #include "sources.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <midplane/names.hpp>
 
@@ -11,6 +12,9 @@
 
 namespace midplane::tool {
 namespace {
+
+/// As the reply of a method it says that the method is a topic; no message is of it.
+constexpr std::string_view topic_marker = "midplane.Topic";
 
 const reflection::Schema& tree_of(const TypeSchema& type) { return *reflection::GetSchema(type.bfbs.data()); }
 
@@ -78,7 +82,7 @@ Meant Sources::live(const std::string& name) {
   if (const auto found = catalogue_->service(name))
     return {{fetch(found->peer, found->service.request), fetch(found->peer, found->service.reply)}, {}, true};
   for (const auto& [bus, type] : catalogue_->types()) {
-    if (type.name == name) return {{fetch(bus, type)}};
+    if (type.fingerprint != 0 && type.name == name) return {{fetch(bus, type)}};  // raw bytes have an empty name
   }
   return {};
 }
@@ -98,18 +102,21 @@ Meant Sources::matching(const std::string& pattern) {
     }
   }
   if (!meant.types.empty()) return meant;
+  std::set<std::string_view> services;
   for (const Description& bus : catalogue_->told()) {
     for (const auto& service : bus.services) {
       if (!matches(pattern, service.name)) continue;
+      services.insert(service.name);
       add(bus.name, service.request);
       add(bus.name, service.reply);
     }
   }
-  meant.is_service = meant.types.size() == 2;
+  meant.is_service = services.size() == 1 && meant.types.size() == 2;
   return meant;
 }
 
 Meant Sources::declared(const std::string& name) {
+  if (name == topic_marker) return {};
   for (const auto& type : known()) {
     for (const auto* object : *tree_of(*type).objects()) {
       if (object->name()->string_view() != name) continue;
@@ -126,7 +133,7 @@ Meant Sources::declared(const std::string& name) {
         if (contract_name(*service, *call) != name) continue;
         const auto request = sibling(*type, call->request()->name()->string_view());
         const std::string_view reply = call->response()->name()->string_view();
-        if (reply == "midplane.Topic") return {{request}};
+        if (reply == topic_marker) return {{request}};
         return {{request, sibling(*type, reply)}, {}, true};
       }
     }
@@ -154,7 +161,7 @@ std::string Sources::known_names() {
   std::vector<std::string> names;
   const auto add = [&](const auto& all) {
     for (const auto* one : all) {
-      if (one->name()->string_view() != "midplane.Topic") names.push_back(one->name()->str());
+      if (one->name()->string_view() != topic_marker) names.push_back(one->name()->str());
     }
   };
   for (const auto& type : known()) {
