@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import signal
 import socket
 import subprocess
@@ -45,6 +46,20 @@ def run(*words, peers=None, stdin="", binary=False, cwd=None):
     environment = dict(ALONE, **({"MIDPLANE_PEERS": peers} if peers else {}))
     done = subprocess.run([MIDPLANE, *words], capture_output=True, input=stdin.encode(), timeout=40, env=environment, cwd=cwd)
     return Ran(done.returncode, done.stdout if binary else done.stdout.decode(), done.stderr.decode())
+
+
+def on_terminal(*words):
+    """What stands on a terminal that is both stdout and stderr."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([MIDPLANE, *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=ALONE)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # that is how it ends
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    process.wait(timeout=20)
+    return shown.decode().replace("\r\n", "\n")
 
 
 def refused(what, code, words, *said, **how):
@@ -141,6 +156,9 @@ def sub(at, folder):
     got = run("sub", "host.*.memory", "--rate", "--for", "1300ms", "--peer", at)
     check(got.out.count("TOPIC") == got.out.count("\n\n") + 1 and not got.out.endswith("\n\n"),
           "sub --rate has an empty line between two tables and none at the end", got)
+    check(got.err.startswith("midplane: "), "sub --rate has no empty line on stderr when the tables go elsewhere", got)
+    shown = on_terminal("sub", "host.*.memory", "--rate", "--for", "1s", "--peer", at)
+    check("\n\nmidplane: " in shown, "sub --rate has an empty line between the last table and the summary on a terminal", shown)
     with agent("db2") as leaving:
         process = subprocess.Popen([MIDPLANE, "sub", "host.*.memory", "--rate", "--peer", leaving], stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True, env=ALONE)

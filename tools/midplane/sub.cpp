@@ -181,7 +181,7 @@ class Sub {
     const auto now = steady_clock::now();
     if (options_.rate && now - second_ >= std::chrono::milliseconds{200}) show_rates(now);
     std::cout.flush();
-    if (has_table_) std::cerr << '\n';  // apart from the table on a terminal, and none of stdout
+    if (has_table_ && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO)) std::cerr << '\n';  // apart from the table
     const std::uint64_t dropped = inbox_.stats().dropped.total();
     note(plural(sum_.messages, "message") + ", " + bytes_text(static_cast<double>(sum_.bytes)) + " on " +
          plural(topics_.size(), "topic") + " in " + text_of(now - started_) +
