@@ -205,10 +205,25 @@ class Ending(Case):
             self.expect(4, done)
             self.assertIn("error:", done.stderr)  # of flatc itself
             self.assertIn(hint, done.stderr)
-        done = self.gen(self.write("d.fbs", service("ticks(Tick):midplane.Topic;") + "table X { a:nothing; }\n"), "--out", "out")
-        self.expect(4, done)
-        self.assertIn("error:", done.stderr)
-        self.assertNotIn(hint, done.stderr)
+        for name, text in (("d", service("ticks(Tick):midplane.Topic;") + "table X { a:nothing; }\n"),
+                           ("e", service("ticks(Tick):midplane.Topics;")),
+                           ("f", TABLES + "table X { a:int (queue_depth: 3); }\n"),
+                           ("midplane.Topic", TABLES + "table X { a:nothing; }\n"),
+                           ("g", 'include "midplane.fbs.more";\n' + TABLES)):
+            with self.subTest(name=name):
+                done = self.gen(self.write(name + ".fbs", text), "--out", "out")
+                self.expect(4, done)
+                self.assertIn("error:", done.stderr)
+                self.assertNotIn(hint, done.stderr)
+                self.assertNotIn("the attributes of midplane.fbs", done.stderr)
+
+    def test_a_misspelt_attribute_is_answered_with_those_that_there_are(self):
+        for attribute in ('topics: "x"', "queu: 3", "retained", "time_out_ms: 5"):
+            with self.subTest(attribute=attribute):
+                done = self.gen(self.write("a.fbs", service(f"ticks(Tick):midplane.Topic ({attribute});")), "--out", "out")
+                self.expect(4, done)
+                self.assertIn("the attributes of midplane.fbs are topic, service, overflow, queue, queue_bytes, retain, idempotent, "
+                              "timeout_ms and streaming\n", done.stderr)
 
 
 class Checking(Case):

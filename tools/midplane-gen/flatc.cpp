@@ -1,10 +1,13 @@
 #include "flatc.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <numeric>
 #include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -60,18 +63,47 @@ Ran run(const std::vector<std::string>& words) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), std::move(said)};
 }
 
-constexpr const char* markers_hint = "; attributes such as topic need include \"midplane.fbs\", which -I <prefix>/include/midplane finds";
+constexpr std::array<std::string_view, 9> attributes{"topic",  "service",    "overflow",   "queue",    "queue_bytes",
+                                                     "retain", "idempotent", "timeout_ms", "streaming"};
+constexpr std::string_view markers_hint =
+    "; attributes such as topic need include \"midplane.fbs\", which -I <prefix>/include/midplane finds";
 
-/// True of what flatc says when midplane.fbs was not included or not found.
-bool lacks_markers(std::string_view said) noexcept {
-  constexpr std::string_view undeclared = "declared before use: ";
-  if (const auto at = said.find(undeclared); at != std::string_view::npos) {
-    const std::string_view name = said.substr(at + undeclared.size());
-    return name.starts_with("topic") || name.starts_with("service") || name.starts_with("overflow") ||
-           name.starts_with("queue") || name.starts_with("retain") || name.starts_with("timeout_ms");
+/// What stands behind these words of flatc, to the end of the line or to `, `; empty: it did not say them.
+std::string_view told(std::string_view said, std::string_view words) noexcept {
+  const auto at = said.find(words);
+  if (at == said.npos) return {};
+  const std::string_view rest = said.substr(at + words.size());
+  return rest.substr(0, std::min(rest.find_first_of("\r\n"), rest.find(", ")));
+}
+
+/// How many letters have to be written, left out or changed to make one of the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
   }
-  const auto has = [said](std::string_view words) { return said.find(words) != std::string_view::npos; };
-  return has("midplane.Topic") || (has("unable to load include file") && has("midplane.fbs"));
+  return row.back();
+}
+
+/// What helps beyond what flatc says itself: midplane.fbs was not included or not found, or one of its words is misspelt.
+std::string hint_for(std::string_view said) {
+  const std::string_view attribute = told(said, ": error: user define attributes must be declared before use: ");
+  if (std::find(attributes.begin(), attributes.end(), attribute) != attributes.end() ||
+      told(said, ": error: type referenced but not defined (check namespace): ") == "midplane.Topic" ||
+      fs::path{told(said, ": error: unable to load include file: ")}.filename() == "midplane.fbs")
+    return std::string{markers_hint};
+  const auto is_near = [attribute](std::string_view one) { return distance(attribute, one) <= 2; };
+  if (attribute.empty() || std::none_of(attributes.begin(), attributes.end(), is_near)) return {};
+  std::string hint = "; the attributes of midplane.fbs are ";
+  for (const std::string_view one : attributes)
+    hint.append(one == attributes.front() ? "" : one == attributes.back() ? " and " : ", ").append(one);
+  return hint;
 }
 
 /// midplane.fbs holds markers only, and a struct `midplane::Topic` would clash with the class template of that name.
@@ -96,7 +128,7 @@ Compiled compile(const Flatc& flatc, const fs::path& schema, const fs::path& scr
   words.push_back(schema.string());
   if (const auto [code, said] = run(words); code != 0)
     stop(Exit::cannot_write, schema.string() + ": flatc ended with code " + std::to_string(code) +
-                                 "; correct what it reports above" + (lacks_markers(said) ? markers_hint : ""));
+                                 "; correct what it reports above" + hint_for(said));
   const std::string stem = schema.stem().string();
   return {without_markers(read_file(scratch / (stem + "_generated.h"))), read_file(scratch / (stem + ".bfbs"))};
 }
