@@ -135,7 +135,12 @@ class Refusing(Case):
                 self.refused(f'm(Tick):midplane.Topic (topic: "{name}");', "tokens are of", said)
                 self.refused(f'm(Ask):Tick (service: "{name}");', said)
         self.refused('m(Ask):Tick (service: "{depot}.van.<id>");', "write `*.van.*`: the constant becomes a function that takes the tokens\n")
-        self.refused('m(Ask):Tick (service: "a b.{id}");', "write `van.*.position`: the constant becomes a function")
+        self.refused('m(Ask):Tick (service: "$depot.van");', "write `*.van`: the constant becomes a function that takes the token\n")
+
+    def test_a_placeholder_that_is_no_whole_token_is_told_the_rule_and_no_name(self):
+        for name in ("depot.{id}.a b", "van-{id}.position", "a<b", "${id}s.position", "van.$.position", "{a.b}"):
+            with self.subTest(name=name):
+                self.refused(f'm(Ask):Tick (service: "{name}");', "; write a `*` for each filled-in token, as in `van.*.position`\n")
 
     def test_a_value_that_an_attribute_does_not_have(self):
         self.refused('m(Tick):midplane.Topic (overflow: "newest");', "newest", "drop_newest")

@@ -56,26 +56,35 @@ const char* words_for(detail::NameFault fault) {
   return "is malformed";
 }
 
-/// `van.{id}.position`, as other tools write it, with a `*` for each token that is filled in; empty: it is not written so.
+/// `{id}`, `<id>`, `$id` or `${id}`, as other tools write what is filled in.
+bool is_hole(std::string_view token) noexcept {
+  if (token.starts_with('$') && token.size() > 1) token.remove_prefix(1);
+  else if (!token.starts_with('{') && !token.starts_with('<')) return false;
+  if (token.starts_with('{') && token.ends_with('}')) token = token.substr(1, token.size() - 2);
+  else if (token.starts_with('<') && token.ends_with('>')) token = token.substr(1, token.size() - 2);
+  return token.find_first_of("{}<>$") == token.npos;
+}
+
+/// With a `*` for each token that is a hole; empty: that does not make a name of it.
 std::string with_holes(std::string_view name) {
-  if (name.find_first_of("{<$") == name.npos) return {};
   std::string pattern;
   while (true) {
     const auto dot = name.find('.');
     const std::string_view token = name.substr(0, dot);
-    pattern += token.find_first_of("{}<>$") == token.npos ? token : "*";
-    if (dot == name.npos) return pattern;
+    pattern += is_hole(token) ? "*" : token;
+    if (dot == name.npos) break;
     pattern += '.';
     name.remove_prefix(dot + 1);
   }
+  return detail::check_name(pattern, true) == detail::NameFault::none ? pattern : std::string{};
 }
 
 std::string hint_for(std::string_view name) {
+  if (name.find_first_of("{<$") == name.npos) return {};
   const std::string pattern = with_holes(name);
-  if (pattern.empty()) return {};
-  const bool fits = detail::check_name(pattern, true) == detail::NameFault::none;
+  if (pattern.empty()) return "; write a `*` for each filled-in token, as in `van.*.position`";
   const bool many = std::count(pattern.begin(), pattern.end(), '*') > 1;
-  return "; write `" + (fits ? pattern : "van.*.position") + "`: the constant becomes a function that takes the " + (many && fits ? "tokens" : "token");
+  return "; write `" + pattern + "`: the constant becomes a function that takes the " + (many ? "tokens" : "token");
 }
 
 }  // namespace
