@@ -83,7 +83,7 @@ Result<std::shared_ptr<BusCore>> BusCore::make(BusOptions options) {
   core->far_side = std::make_unique<FarSide>(*core);
   core->incarnation = hex(core->far_side->incarnation().high, core->far_side->incarnation().low);
   // In containers every process may have the same number.
-  if (core->name.empty()) core->name = "bus-" + std::to_string(::getpid()) + "-" + core->incarnation.substr(0, 6);
+  if (core->name.empty()) core->name = "bus-" + std::to_string(::getpid()) + "-" + core->incarnation.substr(0, 12);
   return core;
 }
 
