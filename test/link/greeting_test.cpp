@@ -233,6 +233,26 @@ TEST_CASE("an address that means nothing is refused by attach") {
   CHECK(attached.error().code() == ErrorCode::invalid_endpoint);
 }
 
+TEST_CASE("a bus whose name another one has taken is known to live when it answers, and not before") {
+  World world;
+  Bus hub{world, "hub", 1}, first{world, "twin", 2};
+  hub.attach({"hub"}, {});
+  first.attach({}, {"hub"});
+  world.run();
+  CHECK(hub.successors.empty());
+  first.transport->room = 0;  // silent, as if it were gone
+  Bus second{world, "twin", 3};
+  second.attach({}, {"hub"});
+  world.run(100ms);
+  CHECK(hub.up.size() == 2);
+  CHECK(hub.successors == std::vector<std::string>{"twin"});
+  CHECK(hub.alive.empty());
+  first.transport->make_room(1000);
+  world.run(100ms);
+  CHECK(hub.alive == std::vector<std::string>{"twin"});
+  CHECK(hub.lost.empty());
+}
+
 TEST_CASE("P11 a silent peer is lost within three heartbeats, a talking one never") {
   World world;
   Bus a{world, "a", 1};

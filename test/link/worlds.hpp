@@ -228,10 +228,7 @@ struct Bus final : Host {
   void peer_told(PeerId) noexcept override { ++told; }
   void messages_ended(PeerId) noexcept override {}
   void withdrawal_went_on() noexcept override {}
-  void topic_named(PeerId, FarTopic& of) noexcept override {
-    named.push_back(of.name->text);
-    far_topics.push_back(&of);
-  }
+  void topic_named(PeerId, FarTopic& of) noexcept override { far_topics.push_back(&of); }
   void schema_arrived(PeerId, std::uint64_t fingerprint, std::span<const std::byte> bfbs) noexcept override {
     schemas.emplace_back(fingerprint, bfbs.size());
   }
@@ -307,7 +304,7 @@ struct Bus final : Host {
   std::vector<std::shared_ptr<wire::TopicSink>> sinks;
   std::optional<AnyMessage> retained;
   std::vector<PeerId> forgotten;
-  std::vector<std::string> successors, alive, named;
+  std::vector<std::string> successors, alive;
   std::vector<const FarTopic*> far_topics;
   std::vector<std::pair<std::uint64_t, std::size_t>> schemas;
   std::vector<std::pair<std::uint32_t, std::string>> refused_topics;
