@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Runs ./demo and ./check and writes the end of their real output into the README, between its markers; then the
-recordings of the midplane program, there and in docs/midplane.md (scripts/recordings.py)."""
+"""Runs ./demo and ./check and writes the end of their real output into the README, between its markers, under `...` when
+there is more of it; then the recordings of the midplane program, there and in docs/midplane.md (scripts/recordings.py)."""
 import pathlib
 import re
 import subprocess
@@ -16,7 +16,8 @@ for command, lines_max in LINES_MAX.items():
     if run.returncode != 0:
         sys.exit(f"{command} ended with {run.returncode}; the README is unchanged\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", run.stdout)
-    shown = "\n".join(plain.rstrip().splitlines()[-lines_max:])
+    lines = plain.rstrip().splitlines()
+    shown = "\n".join((["..."] if len(lines) > lines_max else []) + lines[-lines_max:])
     block = f"<!-- output of {command} -->\n```console\n$ {command}\n{shown}\n```\n<!-- end -->"
     text, count = re.subn(rf"<!-- output of {re.escape(command)} -->.*?<!-- end -->", lambda _: block, text, flags=re.S)
     if count != 1:
