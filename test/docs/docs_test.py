@@ -18,6 +18,7 @@ import tempfile
 ROOT, BUILD = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
 PROGRAMS = {pathlib.Path(path).name: os.path.abspath(path) for path in sys.argv[3:]}
 LIMIT = 120
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4}\b")  # free ones stand in for them while a page runs
 results = []
 
 
@@ -58,7 +59,7 @@ def run_page(page):
     faults, background = [], []
     with tempfile.TemporaryDirectory(prefix="midplane-docs-") as scratch:
         folder = pathlib.Path(scratch)
-        port = free_port()
+        ports = {port: free_port() for port in sorted(set(PORT.findall(text)))}
         environment = dict(os.environ, PATH=f"{make_tools(folder)}:{os.environ['PATH']}")
         for schema in (ROOT / "examples/schema_evolution").glob("*.fbs"):
             (folder / schema.name).write_text(schema.read_text())
@@ -69,7 +70,7 @@ def run_page(page):
                 if language != "console":
                     continue
                 for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", body, re.M):
-                    command = command.replace("7400", port)
+                    command = PORT.sub(lambda match: ports[match[0]], command)
                     process = subprocess.Popen(command, shell=True, cwd=folder, env=environment, text=True,
                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                     if "background" in kind:
@@ -77,7 +78,8 @@ def run_page(page):
                         got = "".join(process.stdout.readline() for _ in shown.splitlines())
                     else:
                         got = process.communicate(timeout=LIMIT)[0]
-                    got = got.replace(port, "7400")
+                    for written, port in ports.items():
+                        got = got.replace(port, written)
                     is_masked = "masked" in kind
                     if masked(got, is_masked) != masked(shown, is_masked):
                         faults.append(f"$ {command}\n--- shown\n{shown}--- got\n{got}")
