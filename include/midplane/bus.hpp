@@ -275,7 +275,7 @@ class Bus {
     return make<Subscription>([&] {
       detail::RawSubscription raw{std::move(name), &Codec<T>::info(), &verify_as<T>, defaults.queue,
                                   [handler = std::forward<F>(handler)](AnyMessage& any) mutable {
-                                    // The message is lent: moved in for the call and out again without counting.
+                                    // The message is lent for the call without counting a reference.
                                     Lent<T> message{any};
                                     handler(std::as_const(message.value));
                                   }};
@@ -284,10 +284,9 @@ class Bus {
   }
   template <class T>
   struct Lent {
-    explicit Lent(AnyMessage& from) noexcept : owner{from}, value{std::move(from)} {}
+    explicit Lent(const AnyMessage& from) noexcept : value{AnyMessage::adopt(from.envelope(), from.retained())} {}
     Lent(const Lent&) = delete;
-    ~Lent() { owner = std::move(value); }
-    AnyMessage& owner;
+    ~Lent() { static_cast<void>(value.disown()); }
     Message<T> value;
   };
   template <class T>

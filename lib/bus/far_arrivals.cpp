@@ -276,7 +276,6 @@ bool FarSide::give(Known& peer, mailbox::Runner* runner, wire::Envelope* request
     runner->ref();
   }
   if (!lane->reserve(request->size)) return false;
-  lane->count_offered();
   if (lane->push(request)) unlisted = lane;
   return true;
 } catch (const std::bad_alloc&) {

@@ -118,7 +118,6 @@ Asker::Moved Asker::offer_to_one(Call& call, wire::Envelope* request,
     }
     if (!server.lane->reserve(request->size)) continue;
     correlator_->left(call, true);
-    server.lane->count_offered();
     if (server.lane->push(request)) {
       server.runner->ref();
       wake = {server.runner, server.lane};

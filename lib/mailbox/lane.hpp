@@ -89,7 +89,8 @@ class BasicLane {
     admission_.unreserve(allowance_);
     allowance_ = 0;
   }
-  void count_offered(std::uint64_t messages = 1) noexcept { bump(offered_, messages); }
+  /// An offer that is lost, or waits beside the lane.
+  void count_unqueued() noexcept { bump(unqueued_); }
 
   // The consumer: one thread at a time.
 
@@ -115,7 +116,9 @@ class BasicLane {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     return tail > head ? tail - head : 0;
   }
-  [[nodiscard]] std::uint64_t offered() const noexcept { return offered_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t offered() const noexcept {
+    return tail_.load(std::memory_order_relaxed) + unqueued_.load(std::memory_order_relaxed);
+  }
 
  private:
   BasicLane(Admission& admission, std::unique_ptr<wire::Envelope*[]> slots, std::uint64_t mask, Load chunk) noexcept
@@ -154,7 +157,7 @@ class BasicLane {
   std::uint64_t mask_;
   Load chunk_;
   alignas(64) Load allowance_ = 0;  // the producer's line
-  std::atomic<std::uint64_t> offered_{0};
+  std::atomic<std::uint64_t> unqueued_{0};
   std::atomic<std::uint64_t> tail_{0};
   std::atomic<bool> listed_{false};
   alignas(64) std::atomic<std::uint64_t> head_{0};  // the consumer's line

@@ -211,7 +211,8 @@ wire::Envelope* Mailbox::take_from_lanes() noexcept {
       burst_left_ = burst_messages;
       continue;
     }
-    return take_from(lane);
+    --burst_left_;
+    return &take_at(lane, lane.position(), lane.known_);
   }
 }
 

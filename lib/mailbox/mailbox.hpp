@@ -2,6 +2,7 @@
 /// A subscription's bounded queue: lanes from its senders, a list of those that are not empty, the bound they share and
 /// the overflow policy. Who takes the messages out is said by the two kinds: Runner (a handler) and PullBox (an inbox).
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -112,12 +113,18 @@ class Mailbox {
 
   /// The next message; false when nothing waits. The consumer, one thread at a time (`consumer_` when shared).
   bool take(Taken& taken) noexcept;
-  /// The short way of `take`, right behind it: what follows in the same lane. False: nothing was done.
-  bool take_behind(Taken& taken) noexcept {
-    if (shared_consumer_ || burst_left_ == 0 || active_first_ == nullptr) return false;
-    if (first_size_.load(std::memory_order_acquire) != 0 || active_first_->position() >= active_first_->known_) return false;
-    taken = {take_from(*active_first_), false};
-    return true;
+  /// The short way of `take`, right behind it, when the consumer is not shared: hands what follows in the same lane, as far
+  /// as it is known and at most `messages` of it, to `each`. How many; 0: use `take`.
+  template <class Each>
+  std::uint32_t take_behind(std::uint32_t messages, Each&& each) noexcept {
+    if (!active_first_ || first_size_.load(std::memory_order_acquire) != 0) return 0;
+    Lane& lane = *active_first_;
+    const std::uint64_t begin = lane.position();
+    const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>({lane.known_ - begin, messages, burst_left_}));
+    burst_left_ -= count;
+    const std::uint64_t known = lane.known_;
+    for (std::uint64_t at = begin; at != begin + count; ++at) each(take_at(lane, at, known));
+    return count;
   }
   /// The consumer: lanes were left non-empty.
   [[nodiscard]] bool has_active() const noexcept { return active_first_ != nullptr; }
@@ -152,14 +159,15 @@ class Mailbox {
   Offered offer_conflating(Lane& lane, wire::Envelope* envelope, bool& listed) noexcept;
   bool evict(Lane& own) noexcept;
   wire::Envelope* take_from_lanes() noexcept;
-  /// Its next message, which is known to be there; those behind it are fetched.
-  wire::Envelope* take_from(Lane& lane) noexcept {
-    --burst_left_;
-    const std::uint64_t at = lane.position();
-    wire::Envelope* const envelope = lane.peek(at);
-    if (at + 6 < lane.known_) base::prefetch(lane.peek(at + 6));
-    if (at + 3 < lane.known_) base::prefetch(lane.peek(at + 3)->payload);
-    lane.advance(at, envelope->size);
+  /// Its next message, which stands `at`, before `known`; those behind it are fetched.
+  static wire::Envelope& take_at(Lane& lane, std::uint64_t at, std::uint64_t known) noexcept {
+    wire::Envelope& envelope = *lane.peek(at);
+    if (at + 12 < known) {
+      const wire::Envelope* const ahead = lane.peek(at + 12);
+      base::prefetch(ahead);
+      base::prefetch(ahead + 1);
+    }
+    lane.advance(at, envelope.size);
     return envelope;
   }
   bool has_more(Lane& lane) noexcept;

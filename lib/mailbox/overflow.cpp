@@ -6,9 +6,9 @@ namespace midplane::inline v0::mailbox {
 
 Offered Mailbox::offer(Lane& lane, wire::Envelope* envelope, bool& listed, Telling telling) noexcept {
   if (queue_.overflow == Overflow::latest) return offer_conflating(lane, envelope, listed);
-  lane.count_offered();
   if (!lane.reserve(envelope->size)) {
     if (queue_.overflow == Overflow::drop_oldest) return offer_evicting(lane, envelope, listed, telling);
+    lane.count_unqueued();
     count_dropped(DropReason::queue_full_newest);
     return Offered::dropped;
   }
@@ -20,7 +20,6 @@ bool Mailbox::offer_all(Lane& lane, std::span<wire::Envelope* const> envelopes, 
   std::uint64_t bytes = 0;
   for (const wire::Envelope* envelope : envelopes) bytes += envelope->size;
   if (!lane.reserve(bytes, envelopes.size())) return false;
-  lane.count_offered(envelopes.size());
   listed = lane.push(envelopes, telling);
   return true;
 }
@@ -37,6 +36,7 @@ Offered Mailbox::offer_evicting(Lane& lane, wire::Envelope* envelope, bool& list
     listed = lane.push(envelope, telling);
     return Offered::queued;
   }
+  lane.count_unqueued();
   count_dropped(DropReason::queue_full_newest);
   return Offered::dropped;
 }
@@ -68,7 +68,7 @@ Offered Mailbox::offer_conflating(Lane& lane, wire::Envelope* envelope, bool& li
   DropReason lost = DropReason::queue_full_newest;
   {
     const std::lock_guard lock{consumer_};
-    lane.count_offered();
+    lane.count_unqueued();
     wire::Envelope** waiting = conflation_.find(envelope->name);
     // What replaces takes only the bytes by which it is larger, before it takes the place.
     const std::uint64_t freed = waiting ? (*waiting)->size : 0;

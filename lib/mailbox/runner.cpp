@@ -11,15 +11,15 @@ namespace midplane::inline v0::mailbox {
 namespace {
 
 /// A worker lets others have the executor's thread after this many messages.
-constexpr int run_messages_max = 256;
+constexpr std::uint32_t run_messages_max = 128;
 /// Dead envelopes go home at least this often, so that a sender with a short queue does not run dry.
-constexpr int reclaim_every = wire::Reclaimer::capacity;
+constexpr std::uint32_t reclaim_every = wire::Reclaimer::capacity;
 /// Over a polled executor: so often it looks itself before its senders have to tell it again.
 constexpr std::uint32_t dry_runs_max = 256;
 /// So often it looks before it goes back to its executor, whose round costs more than a look.
 constexpr int relooks = 8;
 /// After fewer messages than this, twice in a row, it leaves its lanes alone for so long: some line crossings.
-constexpr int few_messages = 16;
+constexpr std::uint32_t few_messages = 16;
 constexpr Duration gathering = std::chrono::nanoseconds{200};
 
 }  // namespace
@@ -105,7 +105,7 @@ void Runner::run(Worker& worker) noexcept {
 void Runner::look(Worker& worker) noexcept {
   const bool polled = !shared_consumer_ && executor_->is_polled() && worker.dry_runs < dry_runs_max;
   if (!shared_consumer_) begin_run(polled);
-  int found = 0;
+  std::uint32_t found = 0;
   if (!polled || worker.look_again == Instant{} || base::steady_now() >= worker.look_again) {
     const HandlerFrame frame{bus_};
     found = run_burst();
@@ -122,14 +122,18 @@ void Runner::look(Worker& worker) noexcept {
 }
 
 /// How many messages it took.
-int Runner::run_burst() noexcept {
-  int found = 0;
+std::uint32_t Runner::run_burst() noexcept {
+  std::uint32_t found = 0;
   wire::SharedReleases* const shared = wire::SharedReleases::here();
-  if (shared) shared->begin();
-  for (int left = run_messages_max; left > 0;) {
+  while (found < run_messages_max) {
     wire::Reclaimer reclaimer{shared};
-    Taken taken;
-    for (int chain = reclaim_every; chain > 0; --chain, --left) {
+    const auto handle = [&](wire::Envelope& envelope, bool retained = false) {
+      deliver(envelope, retained);
+      reclaimer.release(&envelope);
+      room_made();
+    };
+    for (const std::uint32_t chain_end = found + reclaim_every; found < chain_end;) {
+      Taken taken;
       if (shared_consumer_) {
         consumer_.lock();
         const bool any = take(taken);
@@ -137,13 +141,15 @@ int Runner::run_burst() noexcept {
         consumer_.unlock();
         if (more) wake();
         if (!any) return found;
-      } else if (!take_behind(taken) && !take(taken)) {
-        return found;
+      } else {
+        const std::uint32_t behind = take_behind(chain_end - found, handle);
+        found += behind;
+        if (closing()) return found;
+        if (behind != 0) continue;
+        if (!take(taken)) return found;
       }
       ++found;
-      deliver(taken);
-      reclaimer.release(taken.envelope);
-      room_made();
+      handle(*taken.envelope, taken.retained);
       if (closing()) return found;
     }
   }
@@ -155,16 +161,14 @@ void Runner::forget(Worker& worker) noexcept {
   if (worker.submitted.exchange(false)) unref();
 }
 
-void Runner::deliver(Taken& taken) noexcept {
-  wire::Envelope& envelope = *taken.envelope;
-  if (closing()) return lose(envelope, closing_reason());
+void Runner::deliver(wire::Envelope& envelope, bool retained) noexcept {
+  const bool is_event = envelope.kind == wire::Kind::event;
+  if (closing()) return is_event ? void() : lose(envelope, closing_reason());
   if (envelope.extra && base::has_passed(*clock_, envelope.extra->deadline))
     return lose(envelope, DropReason::expired);
-  if ((envelope.unverified || (envelope.extra && envelope.extra->peer)) && envelope.kind != wire::Kind::event &&
-      !verify_(envelope.bytes()))
+  if ((envelope.unverified || (envelope.extra && envelope.extra->peer)) && !is_event && !verify_(envelope.bytes()))
     return lose(envelope, DropReason::malformed);
-  AnyMessage message = AnyMessage::adopt(&envelope, taken.retained || envelope.retained);
-  const bool is_event = envelope.kind == wire::Kind::event;
+  AnyMessage message = AnyMessage::adopt(&envelope, retained || envelope.retained);
   try {
     handler_(message);
     if (!is_event) count_delivered();

@@ -80,10 +80,10 @@ class Runner final : public Mailbox {
   void let_go_of_executor() noexcept;
   void wake() noexcept override;
   void run(Worker& worker) noexcept;
-  int run_burst() noexcept;
+  std::uint32_t run_burst() noexcept;
   void look(Worker& worker) noexcept;
   void forget(Worker& worker) noexcept;
-  void deliver(Taken& taken) noexcept;
+  void deliver(wire::Envelope& envelope, bool retained) noexcept;
   void try_stop() noexcept;
 
   const void* bus_;

@@ -82,6 +82,8 @@ bool Outlet::renew() noexcept {
       if (is_lacking) mouth.lane = near.mailbox->open_lane(sender_, options_.comes_back);
       if (is_lacking && !mouth.lane) lacking = true;
       else if (!fresh.empty() && fresh.back().id == mouth.id) fresh.back().lane = mouth.lane;
+      mouth.is_in_lane = mouth.lane && !mouth.mismatched && mouth.overflow != Overflow::latest;
+      mouth.is_direct = mouth.is_in_lane && mouth.overflow != Overflow::refuse;
       into->push_back(mouth);
     }
     for (const Far& far : route_->far()) {
@@ -99,7 +101,7 @@ bool Outlet::renew() noexcept {
         blocking |= way->blocks;
       } else {
         way->chosen.reserve(route_->far().size());
-        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false,
+        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false, false, false, false, false,
                                          static_cast<std::size_t>(way - ways.begin())});
       }
     }
@@ -112,9 +114,7 @@ bool Outlet::renew() noexcept {
     lacks_lanes_ = lacking;
     shortest_ = shortest;
     sole_ = nullptr;
-    if (mouths_.size() == 1 && groups_.empty() && ways_.empty() && mouths_[0].lane && !mouths_[0].mismatched &&
-        mouths_[0].overflow != Overflow::refuse && mouths_[0].overflow != Overflow::latest)
-      sole_ = mouths_.data();
+    if (mouths_.size() == 1 && groups_.empty() && ways_.empty() && mouths_[0].is_direct) sole_ = mouths_.data();
     const bool is_peer_alone = mouths_.empty() && groups_.empty() && ways_.size() == 1;
     sole_peer_ = is_peer_alone && ways_[0].is_plain && !ways_[0].refuses ? ways_[0].sink.get() : nullptr;
     version_ = lacking ? 0 : version;  // 0: looks again with the next message
@@ -129,7 +129,7 @@ bool Outlet::renew() noexcept {
 
 void Outlet::lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept {
   if (mouth.lane) {
-    mouth.lane->count_offered();
+    mouth.lane->count_unqueued();
     mouth.mailbox->count_dropped(reason);
   } else {
     mouth.mailbox->count_lost_offer(reason);
@@ -180,11 +180,17 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
     detail::release(envelope);
     return offering;
   }
-  if (counted > 1) envelope->references.fetch_add(counted - 1, std::memory_order_relaxed);
+  if (counted > 1) {
+    // A sole owner's count is nobody else's to change.
+    if (envelope->references.load(std::memory_order_relaxed) == 1) envelope->references.store(counted, std::memory_order_relaxed);
+    else envelope->references.fetch_add(counted - 1, std::memory_order_relaxed);
+  }
   const bool together = mouths_.size() > 1 && wakes.telling() == mailbox::Telling::now;
-  const mailbox::Telling telling = together ? mailbox::Telling::later : wakes.telling();
+  bool any_waits = false;
   for (Mouth& mouth : mouths_) {
-    if (mouth.overflow != Overflow::block || mouth.mismatched) put(mouth, envelope, offering, wakes, telling);
+    if (mouth.is_direct && mouth.lane->reserve(size)) put_reserved(mouth, envelope, offering, wakes, together);
+    else if (mouth.overflow == Overflow::block && !mouth.mismatched) any_waits = mouth.waits = true;
+    else put(mouth, envelope, offering, wakes, together);
   }
   for (Group& group : groups_) put_to_one(group, envelope, offering, wakes);
   Offering far;
@@ -192,27 +198,7 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
     if (!way.blocks || !way.is_plain) offer_far(way, *envelope, far, true);
   }
   if (ordered) ordered->unlock();
-  if (any_blocking_) {
-    Duration longest{0};
-    for (const Mouth& mouth : mouths_) {
-      if (mouth.overflow == Overflow::block) longest = std::max(longest, mouth.mailbox->queue().block_for);
-    }
-    // The clock is read by the first that really waits.
-    Instant until{-1};
-    for (Mouth& mouth : mouths_) {
-      if (mouth.overflow != Overflow::block || mouth.mismatched) continue;
-      if (!mouth.lane) {
-        lose(mouth, DropReason::no_memory, offering);
-        continue;
-      }
-      if (mouth.lane->reserve(size)) {
-        put_reserved(mouth, envelope, offering, wakes, telling);
-        continue;
-      }
-      if (until.nanoseconds < 0) until = clock.now() + longest;
-      put_waiting(mouth, envelope, until, clock, offering, wakes, telling);
-    }
-  }
+  if (any_waits) put_when_room(envelope, clock, offering, wakes, together);
   if (together) find_unlisted(wakes);
   if (any_blocking_) {
     for (Way& way : ways_) {
@@ -225,6 +211,20 @@ Offering Outlet::offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, boo
   offering.would_deadlock |= far.would_deadlock;
   if (left != 0 && envelope->references.fetch_sub(left, std::memory_order_acq_rel) == left) detail::recycle(envelope);
   return offering;
+}
+
+/// At those that wait. Once the longest wait of any is over, none waits any more.
+void Outlet::put_when_room(wire::Envelope* envelope, Clock& clock, Offering& offering, Wakes& wakes, bool together) noexcept {
+  Duration longest{0};
+  for (const Mouth& mouth : mouths_) {
+    if (mouth.overflow == Overflow::block) longest = std::max(longest, mouth.mailbox->queue().block_for);
+  }
+  const Instant until = clock.now() + longest;
+  for (Mouth& mouth : mouths_) {
+    if (!std::exchange(mouth.waits, false)) continue;
+    if (mouth.lane) put_waiting(mouth, envelope, until, clock, offering, wakes, together);
+    else lose(mouth, DropReason::no_memory, offering);
+  }
 }
 
 void Outlet::expect(wire::Envelope& envelope) noexcept {
@@ -311,7 +311,7 @@ void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> 
     if (offering.queued == before) detail::release(envelope);
   };
   for (Mouth& mouth : mouths_) {
-    if (only == 0 || mouth.id == only) give([&] { put(mouth, envelope, offering, wakes, wakes.telling()); });
+    if (only == 0 || mouth.id == only) give([&] { put(mouth, envelope, offering, wakes, false); });
   }
   for (Group& group : groups_) {
     const bool is_named = std::find(groups.begin(), groups.end(), group.name) != groups.end();
@@ -324,38 +324,37 @@ void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> 
 void Outlet::find_unlisted(Wakes& wakes) noexcept {
   mailbox::Lane::order_pushes();
   for (const Mouth& mouth : mouths_) {
-    if (mouth.mismatched || !mouth.lane || mouth.overflow == Overflow::latest) continue;
-    if (!mouth.lane->looks_listed() && mouth.lane->mark_listed()) wakes.add(*mouth.mailbox, *mouth.lane);
+    if (mouth.is_in_lane && !mouth.lane->looks_listed() && mouth.lane->mark_listed()) wakes.add(*mouth.mailbox, *mouth.lane);
   }
 }
 
-void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
-                          mailbox::Telling telling) noexcept {
-  mouth.lane->count_offered();
+inline void Outlet::put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
+                                 bool together) noexcept {
   ++offering.queued;
-  if (mouth.lane->push(envelope, telling) && telling == wakes.telling()) wakes.add(*mouth.mailbox, *mouth.lane);
+  if (together) mouth.lane->push(envelope, mailbox::Telling::later);
+  else if (mouth.lane->push(envelope, wakes.telling())) wakes.add(*mouth.mailbox, *mouth.lane);
 }
 
-void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
-                 mailbox::Telling telling) noexcept {
+void Outlet::put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes, bool together) noexcept {
   if (mouth.mismatched) {
     mouth.mailbox->count_lost_offer(DropReason::schema_mismatch);
     ++offering.dropped;
     return;
   }
   if (!mouth.lane) return lose(mouth, DropReason::no_memory, offering);
-  if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes, telling);
+  if (mouth.overflow == Overflow::refuse) return put_reserved(mouth, envelope, offering, wakes, together);
   bool listed = false;
+  const mailbox::Telling telling = together ? mailbox::Telling::later : wakes.telling();
   if (mouth.mailbox->offer(*mouth.lane, envelope, listed, telling) == mailbox::Offered::dropped) {
     ++offering.dropped;
     return;
   }
   ++offering.queued;
-  if (listed && (telling == wakes.telling() || mouth.overflow == Overflow::latest)) wakes.add(*mouth.mailbox, *mouth.lane);
+  if (listed && (!together || !mouth.is_in_lane)) wakes.add(*mouth.mailbox, *mouth.lane);
 }
 
 void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering,
-                         Wakes& wakes, mailbox::Telling telling) noexcept {
+                         Wakes& wakes, bool together) noexcept {
   const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
   const exec::Waiting waiting{nullptr};
@@ -363,14 +362,22 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
     offering.would_deadlock = true;
   } else if (fits) {
     // Whoever is to make room must know what waits.
-    if (telling != wakes.telling()) find_unlisted(wakes);
+    if (together) find_unlisted(wakes);
     wakes.tell();
     while (!mouth.mailbox->closing()) {
-      if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, telling);
+      if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, together);
       const Instant now = clock.now();
       if (now >= until) break;
-      if (drainer && drainer->is_driven()) drainer->drive(std::min(until, now + nap));
-      else mouth.mailbox->wait_for_room(std::min(nap, until - now));
+      if (!drainer || !drainer->is_driven()) {
+        mouth.mailbox->wait_for_room(std::min(nap, until - now));
+        continue;
+      }
+      // Whose loop runs elsewhere is left to it: waiting to drive in its place would have each of its rounds wake this thread.
+      const std::uint64_t at = mouth.lane->position();
+      std::size_t ran = 0;
+      if (mouth.others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
+      else ran = drainer->drive(std::min(until, now + nap));
+      mouth.others_drive = ran == 0 && mouth.lane->position() != at;
     }
   }
   lose(mouth, mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest, offering);
@@ -390,18 +397,18 @@ void Outlet::put_to_one(Group& group, wire::Envelope* envelope, Offering& offeri
       return;
     }
     if (member.mismatched || member.mailbox->closing() || !member.lane) continue;
-    if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes, wakes.telling());
+    if (member.overflow == Overflow::latest) return put(member, envelope, offering, wakes, false);
     if (member.lane->reserve(envelope->size)) {
       if (i != 0) group.turn = first + i + 1;
-      return put_reserved(member, envelope, offering, wakes, wakes.telling());
+      return put_reserved(member, envelope, offering, wakes, false);
     }
   }
   Mouth& unlucky = group.members[first];
   if (unlucky.is_far()) return ways_[unlucky.way].chosen.push_back(group.name);
-  if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes, wakes.telling());
+  if (unlucky.mismatched) return put(unlucky, envelope, offering, wakes, false);
   if (!unlucky.lane) return lose(unlucky, DropReason::no_memory, offering);
   if (unlucky.mailbox->closing()) return lose(unlucky, unlucky.mailbox->closing_reason(), offering);
-  if (unlucky.overflow == Overflow::drop_oldest) return put(unlucky, envelope, offering, wakes, wakes.telling());
+  if (unlucky.overflow == Overflow::drop_oldest) return put(unlucky, envelope, offering, wakes, false);
   lose(unlucky, DropReason::queue_full_newest, offering);
 }
 

@@ -139,7 +139,6 @@ class Outlet {
   /// False: nothing was done.
   bool offer_to_sole(wire::Envelope* envelope, Wakes& wakes) noexcept {
     if (!sole_ || !sole_->lane->reserve(envelope->size)) return false;
-    sole_->lane->count_offered();
     if (sole_->lane->push(envelope)) wakes.add(*sole_->mailbox, *sole_->lane);
     return true;
   }
@@ -166,6 +165,10 @@ class Outlet {
     mailbox::Lane* lane;  ///< null: there was no memory for it
     Overflow overflow;
     bool mismatched;
+    bool is_in_lane = false;  ///< its messages go through the lane
+    bool is_direct = false;   ///< ... and who has room in it need not ask anybody
+    bool waits = false;       ///< for room, in this very `offer`
+    bool others_drive = false;  ///< when it waited last, somebody else emptied the queue of a driven executor
     std::size_t way = 0;  ///< of a far member, which has no mailbox
     [[nodiscard]] bool is_far() const noexcept { return mailbox == nullptr; }
   };
@@ -189,12 +192,12 @@ class Outlet {
   static void lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept;
   bool reserve_refusing(std::uint32_t size) noexcept;
   void deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;
-  /// `Telling::later` here: the caller looks at all lanes at once, by `find_unlisted`.
-  void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes, mailbox::Telling telling) noexcept;
-  void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes,
-                    mailbox::Telling telling) noexcept;
+  /// `together`: the caller looks at all lanes at once, by `find_unlisted`.
+  void put(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes, bool together) noexcept;
+  static void put_reserved(Mouth& mouth, wire::Envelope* envelope, Offering& offering, Wakes& wakes, bool together) noexcept;
   void put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, Clock& clock, Offering& offering, Wakes& wakes,
-                   mailbox::Telling telling) noexcept;
+                   bool together) noexcept;
+  void put_when_room(wire::Envelope* envelope, Clock& clock, Offering& offering, Wakes& wakes, bool together) noexcept;
   void find_unlisted(Wakes& wakes) noexcept;
   void put_to_one(Group& group, wire::Envelope* envelope, Offering& offering, Wakes& wakes) noexcept;
   void offer_far(Way& way, wire::Envelope& envelope, Offering& offering, bool admitted) noexcept;

@@ -13,9 +13,6 @@ namespace midplane::inline v0 {
 namespace wire {
 namespace {
 
-constexpr std::uint8_t uncached = block_bytes.size();
-/// In place of a size: a message in the block of a Slab.
-constexpr std::uint8_t carved = uncached + 1;
 constexpr std::size_t slab_class = 3;
 static_assert(block_bytes[slab_class] == slab_bytes);
 /// What the count of a Slab's block begins with: more than it has messages.
@@ -66,14 +63,6 @@ void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
   base::prefetch_to_write(envelope + 1);
   if (block_bytes[size_class] == 2 * sizeof(Envelope)) return;
   base::prefetch_to_write(reinterpret_cast<const std::byte*>(envelope) + block_bytes[size_class] - 64);
-}
-
-/// An extra of its own, and not one that says only who sent it.
-bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelope.extra) == envelope.block(); }
-
-/// Small, and holding nothing of others.
-bool may_be_kept(Envelope& envelope) noexcept {
-  return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope) && envelope.home->may_wait_for();
 }
 
 /// Ends what a dead envelope still holds of others.
@@ -411,15 +400,6 @@ void Slab::close() noexcept {
   block->home->give_back(block);
 }
 
-void Reclaimer::release(Envelope* envelope) noexcept {
-  if (const std::uint32_t references = envelope->references.load(std::memory_order_acquire); references != 1) {
-    if (shared_ && may_be_kept(*envelope) ? !shared_->release(*envelope, references)
-                                          : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-      return;
-  }
-  bury(envelope);
-}
-
 /// Nobody else has it.
 void Reclaimer::bury(Envelope* envelope) noexcept {
   if (envelope->extra) let_go(*envelope);
@@ -457,12 +437,13 @@ void Reclaimer::flush() noexcept {
 
 void SharedReleases::give_back() noexcept {
   Reclaimer reclaimer;
-  for (std::size_t at = 0; at < count_; ++at) {
-    const auto [envelope, references] = kept_[at];
-    if (envelope && envelope->references.fetch_sub(references, std::memory_order_acq_rel) == references)
-      reclaimer.bury(envelope);
+  for (std::size_t word = 0; word < taken_.size(); ++word) {
+    for (std::uint64_t taken = std::exchange(taken_[word], 0); taken != 0; taken &= taken - 1) {
+      const std::uintptr_t place = places_[word * 64 + static_cast<std::size_t>(std::countr_zero(taken))];
+      auto* const envelope = reinterpret_cast<Envelope*>(place & ~count_mask);
+      if (drop(*envelope, static_cast<std::uint32_t>(place & count_mask))) reclaimer.bury(envelope);
+    }
   }
-  count_ = next_ = 0;
 }
 
 void Reclaimer::send_home() noexcept {

@@ -37,6 +37,10 @@ inline constexpr std::size_t name_overhead = 192;
 /// blocks. Of larger ones a few are kept for all depots together; the rest goes back to the memory resource at once.
 inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16384, 65536};
 
+/// In place of the index of a size: larger than any of them; a message in the block of a Slab.
+inline constexpr std::uint8_t uncached = block_bytes.size();
+inline constexpr std::uint8_t carved = uncached + 1;
+
 /// What a Slab takes, and the largest message that goes into one. All of them that are out take at most a quarter of
 /// the memory.
 inline constexpr std::size_t slab_bytes = block_bytes[3];
@@ -129,6 +133,9 @@ class PayloadMemory {
   std::size_t far_names_bytes_ = 0;
 };
 
+/// An extra of its own, and not one that says only who sent it.
+inline bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelope.extra) == envelope.block(); }
+
 /// How many others a block lists at most: as many as fit into the two smallest sizes, which is enough for the larger.
 constexpr std::size_t bundled_max(std::size_t size_class) noexcept {
   return (block_bytes[size_class == 0 ? 0 : 1] - sizeof(Envelope)) / sizeof(Envelope*);
@@ -145,11 +152,22 @@ class Reclaimer {
   Reclaimer(const Reclaimer&) = delete;
   ~Reclaimer() { flush(); }
   /// Drops one reference; the last one takes the envelope along.
-  void release(Envelope* envelope) noexcept;
+  void release(Envelope* envelope) noexcept {
+    if (const std::uint32_t references = envelope->references.load(std::memory_order_acquire); references != 1) {
+      if (shared_ && may_be_kept(*envelope) ? !shared_->release(*envelope, references)
+                                            : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        return;
+    }
+    bury(envelope);
+  }
   void flush() noexcept;
 
  private:
   friend class SharedReleases;
+  /// Small, and holding nothing of others.
+  static bool may_be_kept(Envelope& envelope) noexcept {
+    return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope) && envelope.home->may_wait_for();
+  }
   void bury(Envelope* envelope) noexcept;
   void add(Envelope* dead) noexcept;
   void settle() noexcept;

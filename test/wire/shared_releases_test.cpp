@@ -23,6 +23,7 @@ struct MessagesIn {
   Resource resource;
   PayloadMemory* memory;
   Depot* depot = memory->open_depot();
+  std::uint64_t number = 0;
 
   std::vector<Envelope*> make(std::size_t count, std::uint32_t references, std::size_t bytes = 64) {
     std::vector<Envelope*> made;
@@ -30,6 +31,7 @@ struct MessagesIn {
       made.push_back(depot->acquire(bytes, false, true));
       REQUIRE(made.back());
       made.back()->references.store(references);
+      made.back()->sequence = ++number;
     }
     return made;
   }
@@ -45,7 +47,6 @@ using Messages = MessagesIn<Own>;
 
 /// What one subscription does with them.
 void pass(SharedReleases& shared, const std::vector<Envelope*>& messages) {
-  shared.begin();
   Reclaimer reclaimer{&shared};
   for (Envelope* const one : messages) reclaimer.release(one);
 }
@@ -118,7 +119,6 @@ TEST_CASE("no more than its capacity is kept, no large message, and none that ho
   holder->extra->release = [&let_go] { let_go = true; };
   large.push_back(holder);
   SharedReleases shared;
-  shared.begin();
   Reclaimer reclaimer{&shared};
   for (Envelope* const one : large) {
     reclaimer.release(one);
@@ -131,6 +131,26 @@ TEST_CASE("no more than its capacity is kept, no large message, and none that ho
   pass(shared, large);
   CHECK(let_go);
   reclaimer.flush();
+  CHECK(messages.all_home());
+}
+
+TEST_CASE("messages of two senders with the same numbers go home, and one of more subscriptions than a place can count") {
+  Messages messages;
+  const auto sent = messages.make(SharedReleases::capacity, 3);
+  messages.number = 0;
+  const auto same = messages.make(SharedReleases::capacity, 3);
+  messages.number = 3 * SharedReleases::capacity;
+  const auto wide = messages.make(1, 200);
+  SharedReleases shared;
+  for (int i = 0; i < 3; ++i) {
+    pass(shared, sent);
+    pass(shared, same);
+  }
+  for (int i = 0; i < 200; ++i) pass(shared, wide);
+  const std::size_t calls = messages.resource.calls;
+  const auto again = messages.make(2 * SharedReleases::capacity, 1);
+  CHECK(messages.resource.calls == calls);  // they had come home before the round ended
+  pass(shared, again);
   CHECK(messages.all_home());
 }
 
