@@ -11,7 +11,7 @@ namespace midplane::inline v0::mailbox {
 namespace {
 
 /// A worker lets others have the executor's thread after this many messages.
-constexpr std::uint32_t run_messages_max = 128;
+constexpr std::uint32_t run_messages_max = 256;
 /// Dead envelopes go home at least this often, so that a sender with a short queue does not run dry.
 constexpr std::uint32_t reclaim_every = wire::Reclaimer::capacity;
 /// Over a polled executor: so often it looks itself before its senders have to tell it again.
