@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstddef>
 
+#include "base/process_barrier.hpp"
+
 namespace midplane::inline v0::base {
 
 struct Proven {
@@ -12,6 +14,7 @@ struct Proven {
   static constexpr std::memory_order release = std::memory_order_release;
   static constexpr std::memory_order acq_rel = std::memory_order_acq_rel;
   static constexpr std::memory_order seq_cst = std::memory_order_seq_cst;
+  static void all_threads() noexcept { order_all_threads(); }
 };
 
 struct Relaxed {
@@ -19,6 +22,7 @@ struct Relaxed {
   static constexpr std::memory_order release = std::memory_order_relaxed;
   static constexpr std::memory_order acq_rel = std::memory_order_relaxed;
   static constexpr std::memory_order seq_cst = std::memory_order_relaxed;
+  static void all_threads() noexcept {}
 };
 
 /// Words that different threads write stay this far apart: one line, and its neighbour that x86 fetches with it.

@@ -4,8 +4,13 @@
 /// Both counts are packed into one word, messages above bytes, and only ever added up: what waits is
 /// `reserved - released` modulo 2^64, exact as long as the bounds fit their fields.
 ///
-/// Memory orders: a lane writes slot i + capacity only with room it got from `reserve`, whose acquire load of
-/// `released_` sees the release that followed the read of slot i. `released_` has one writer at a time.
+/// Senders go by the `released_` that one of them saw last, and take its line away from the consumer only when that leaves no
+/// room. It is never loaded behind the `reserved_` it is taken from: what was reserved and released in between would seem
+/// to fill the queue.
+///
+/// Memory orders: a lane writes slot i + capacity only with room it got from `reserve`, whose acquire load of `released_`
+/// sees the release that followed the read of slot i; whoever goes by what another one saw acquires it from that one.
+/// `released_` has one writer at a time.
 
 #include <atomic>
 #include <cstddef>
@@ -37,14 +42,19 @@ class Admission {
 
   /// Takes room for `load`; false, and nothing taken, when there is less. Any thread.
   bool reserve(Load load) noexcept {
+    Load released = released_seen_.load(std::memory_order_acquire);
     Load reserved = reserved_.load(std::memory_order_relaxed);
-    do {
-      const Load used = reserved - released_.load(std::memory_order_acquire);
-      if (messages_in(used) + messages_in(load) > messages_in(bound_) ||
-          bytes_in(used) + bytes_in(load) > bytes_in(bound_))
-        return false;
-    } while (!reserved_.compare_exchange_weak(reserved, reserved + load, std::memory_order_relaxed));
-    return true;
+    for (bool has_looked = false;;) {
+      if (has_room(reserved - released, load)) {
+        if (reserved_.compare_exchange_weak(reserved, reserved + load, std::memory_order_relaxed)) return true;
+        continue;
+      }
+      if (has_looked) return false;
+      has_looked = true;
+      released = released_.load(std::memory_order_acquire);
+      released_seen_.store(released, std::memory_order_release);
+      reserved = reserved_.load(std::memory_order_relaxed);
+    }
   }
   /// Room that was taken and not used.
   void unreserve(Load load) noexcept { reserved_.fetch_sub(load, std::memory_order_relaxed); }
@@ -61,8 +71,13 @@ class Admission {
   }
 
  private:
+  [[nodiscard]] bool has_room(Load used, Load load) const noexcept {
+    return messages_in(used) + messages_in(load) <= messages_in(bound_) && bytes_in(used) + bytes_in(load) <= bytes_in(bound_);
+  }
+
   Load bound_;
   alignas(64) std::atomic<Load> reserved_{0};
+  std::atomic<Load> released_seen_{0};  ///< by some sender: not more than `released_`
   alignas(64) std::atomic<Load> released_{0};
 };
 

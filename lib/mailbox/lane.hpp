@@ -3,7 +3,7 @@
 /// own ring, and what the losers measured.
 ///
 /// Memory orders: the producer fills a slot and stores `tail_` with release; the consumer loads it with acquire. That a
-/// slot is free is known from Admission, so the producer never reads `head_`. `listed_` is set and cleared by
+/// slot is free is known from Admission, so the producer never reads `head_`. `listing_` is set and cleared by
 /// read-modify-writes only: if the producer's comes second it sees "not listed" and lists the lane; if it comes first,
 /// the consumer's acquires it and sees the new tail when it looks again. So no message is left behind and no fence is
 /// needed. With `Telling::later` one such read-modify-write of the producer stands behind many stores of `tail_`: what is
@@ -11,8 +11,13 @@
 ///
 /// A message that went into several lanes needs one `order_pushes` instead, a sequentially consistent fence between the
 /// stores of all the tails and the loads of all the marks. When `looks_listed` reads what the consumer's exchange of
-/// `listed_` overwrites, that exchange is behind the fence in the one order of such operations, and so is its load of
+/// `listing_` overwrites, that exchange is behind the fence in the one order of such operations, and so is its load of
 /// `tail_`, which therefore sees the store.
+///
+/// While a consumer keeps looking by itself it has the lane `attended`. The producer then only stores `tail_` and loads
+/// `listing_`, which the processor may do in the other order; the consumer, when it goes to rest, orders all threads between
+/// taking the mark away and loading `tail_`. The producer's two are on one side of that or on the other: either its store is
+/// seen, or it sees that the mark is gone. A producer whose exchange overwrites the mark has told by it.
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +28,7 @@
 
 #include "base/orders.hpp"
 #include "base/prefetch.hpp"
+#include "base/process_barrier.hpp"
 #include "mailbox/admission.hpp"
 #include "mailbox/counters.hpp"
 #include "wire/envelope.hpp"
@@ -81,9 +87,14 @@ class BasicLane {
   /// Between pushes with `Telling::later` and looking which of their lanes have to be listed.
   static void order_pushes() noexcept { std::atomic_thread_fence(Orders::seq_cst); }
   /// Behind `order_pushes`: true when the consumer will look again by itself.
-  [[nodiscard]] bool looks_listed() const noexcept { return listed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool looks_listed() const noexcept { return listing_.load(std::memory_order_relaxed) != Listing::none; }
+  /// Behind pushes: true when the consumer will look again by itself, and no fence is needed to know it.
+  [[nodiscard]] bool is_attended() const noexcept {
+    base::order_for_compiler();
+    return listing_.load(std::memory_order_relaxed) == Listing::attended;
+  }
   /// False when it is listed already.
-  bool mark_listed() noexcept { return !listed_.exchange(true, Orders::acq_rel); }
+  bool mark_listed() noexcept { return !is_attended() && listing_.exchange(Listing::listed, Orders::acq_rel) == Listing::none; }
   /// Gives back what the lane holds in advance: when the sender leaves.
   void return_allowance() noexcept {
     admission_.unreserve(allowance_);
@@ -102,9 +113,13 @@ class BasicLane {
     head_.store(at + 1, std::memory_order_release);  // whoever sees the lane empty sees who emptied it at work
     admission_.release(load_of(1, bytes));
   }
+  /// It stays listed while it is empty: the producer is spared the read-modify-write from now on, and `unlist` orders for both.
+  void attend() noexcept {
+    if (listing_.load(std::memory_order_relaxed) != Listing::attended) listing_.store(Listing::attended, std::memory_order_relaxed);
+  }
   /// True when it stayed empty; otherwise it counts as listed again or the producer has listed it.
   bool unlist() noexcept {
-    listed_.exchange(false, Orders::seq_cst);
+    if (listing_.exchange(Listing::none, Orders::seq_cst) == Listing::attended) Orders::all_threads();
     if (tail_.load(Orders::seq_cst) == position()) return true;
     return !mark_listed();
   }
@@ -121,6 +136,7 @@ class BasicLane {
   }
 
  private:
+  enum class Listing : std::uint8_t { none, listed, attended };
   BasicLane(Admission& admission, std::unique_ptr<wire::Envelope*[]> slots, std::uint64_t mask, Load chunk) noexcept
       : admission_{admission}, slots_{std::move(slots)}, mask_{mask}, chunk_{chunk} {}
   void fill(std::uint64_t at, wire::Envelope* envelope) noexcept {
@@ -159,7 +175,7 @@ class BasicLane {
   alignas(64) Load allowance_ = 0;  // the producer's line
   std::atomic<std::uint64_t> unqueued_{0};
   std::atomic<std::uint64_t> tail_{0};
-  std::atomic<bool> listed_{false};
+  std::atomic<Listing> listing_{Listing::none};
   alignas(64) std::atomic<std::uint64_t> head_{0};  // the consumer's line
   std::uint64_t known_ = 0;       ///< of `tail_`: what it saw last
   std::uint32_t looked_in_ = 0;   ///< the run in which it looked

@@ -177,6 +177,7 @@ void Mailbox::next_lane() noexcept {
 bool Mailbox::has_more(Lane& lane) noexcept {
   if (lane.position() < lane.known_) return true;
   if (keep_listed_ && std::exchange(lane.looked_in_, run_) == run_) return false;
+  if (keep_listed_ && base::can_order_all_threads()) lane.attend();
   lane.known_ = lane.filled();
   return lane.position() < lane.known_;
 }

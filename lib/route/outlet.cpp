@@ -101,7 +101,7 @@ bool Outlet::renew() noexcept {
         blocking |= way->blocks;
       } else {
         way->chosen.reserve(route_->far().size());
-        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false, false, false, false, false,
+        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false, false, false, false,
                                          static_cast<std::size_t>(way - ways.begin())});
       }
     }
@@ -322,6 +322,8 @@ void Outlet::deliver_one(wire::Envelope* envelope, std::span<const std::string> 
 
 /// One fence for all, where each push with `Telling::now` would have a read-modify-write of its own.
 void Outlet::find_unlisted(Wakes& wakes) noexcept {
+  const auto needs_no_order = [](const Mouth& mouth) { return !mouth.is_in_lane || mouth.lane->is_attended(); };
+  if (std::all_of(mouths_.begin(), mouths_.end(), needs_no_order)) return;
   mailbox::Lane::order_pushes();
   for (const Mouth& mouth : mouths_) {
     if (mouth.is_in_lane && !mouth.lane->looks_listed() && mouth.lane->mark_listed()) wakes.add(*mouth.mailbox, *mouth.lane);
@@ -364,6 +366,7 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
     // Whoever is to make room must know what waits.
     if (together) find_unlisted(wakes);
     wakes.tell();
+    bool others_drive = mouth.lane->is_attended();
     while (!mouth.mailbox->closing()) {
       if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, together);
       const Instant now = clock.now();
@@ -375,9 +378,9 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
       // Whose loop runs elsewhere is left to it: waiting to drive in its place would have each of its rounds wake this thread.
       const std::uint64_t at = mouth.lane->position();
       std::size_t ran = 0;
-      if (mouth.others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
+      if (others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
       else ran = drainer->drive(std::min(until, now + nap));
-      mouth.others_drive = ran == 0 && mouth.lane->position() != at;
+      others_drive = ran == 0 && mouth.lane->position() != at;
     }
   }
   lose(mouth, mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest, offering);

@@ -168,7 +168,6 @@ class Outlet {
     bool is_in_lane = false;  ///< its messages go through the lane
     bool is_direct = false;   ///< ... and who has room in it need not ask anybody
     bool waits = false;       ///< for room, in this very `offer`
-    bool others_drive = false;  ///< when it waited last, somebody else emptied the queue of a driven executor
     std::size_t way = 0;  ///< of a far member, which has no mailbox
     [[nodiscard]] bool is_far() const noexcept { return mailbox == nullptr; }
   };

@@ -28,8 +28,9 @@ struct Consumer {
   std::atomic<std::uint64_t> taken{0};
   std::atomic<bool> over{false};
   unsigned consumed_rounds = 0;
+  const bool attends;
 
-  Consumer() {
+  explicit Consumer(bool attending = false) : attends{attending} {
     for (unsigned i = 0; i < lanes_each; ++i) lanes.push_back(Lane::make(admission, i + 1));
   }
   void run() {
@@ -40,6 +41,7 @@ struct Consumer {
         idle = false;
         Lane& lane = *lanes[i];
         do {
+          if (attends) lane.attend();
           // At every distance from what the sender does meanwhile.
           linger(consumed_rounds++ % 53);
           for (std::uint64_t at = lane.position(); at < lane.filled(); ++at) {
@@ -55,6 +57,42 @@ struct Consumer {
 };
 
 }  // namespace
+
+TEST_CASE("a message is never left behind by a consumer that attended the lane and goes to rest") {
+  if (!base::can_order_all_threads()) {
+    MESSAGE("membarrier(2) is refused here: no lane is attended");
+    return;
+  }
+  Consumer consumer{true};
+  std::thread thread{[&] { consumer.run(); }};
+  wire::Envelope envelope{};
+  envelope.size = 8;
+  const Instant enough = base::steady_now() + std::chrono::seconds{5};
+  std::uint64_t sent = 0, spared = 0;
+  bool all_seen = true;
+  for (int round = 0; round < 600'000 && all_seen; ++round) {
+    const Instant now = base::steady_now();
+    if (now > enough) break;
+    const Instant until = now + std::chrono::seconds{30};
+    Lane& lane = *consumer.lanes[0];
+    for (int more = round % 4; more >= 0; --more) {
+      linger(static_cast<unsigned>(round) % 61);
+      while (!lane.reserve(8)) std::this_thread::yield();
+      ++sent;
+      if (lane.push(&envelope)) consumer.told[0].store(true);
+      else ++spared;
+    }
+    for (int looks = 0; consumer.taken.load() < sent && (all_seen = base::steady_now() < until); ++looks) {
+      if (looks > 1000) std::this_thread::yield();
+    }
+  }
+  CHECK(all_seen);
+  CHECK(consumer.taken.load() == sent);
+  CHECK(spared > 0);
+  MESSAGE("of " << sent << " messages " << spared << " met a consumer that looked by itself");
+  consumer.over.store(true);
+  thread.join();
+}
 
 TEST_CASE("a message for several lanes, told of once behind all pushes, is never left behind by a consumer that goes to rest") {
   Consumer consumer;

@@ -1,0 +1,17 @@
+#pragma once
+/// A memory barrier on all threads of the process at once. Who goes to rest seldom pays for it, so that who tells often need
+/// not: a store and a load behind it, kept apart by `order_for_compiler`, are as good as kept apart by a fence when the
+/// other side calls `order_all_threads` between its own store and its load (Linux membarrier(2), "private expedited").
+
+#include <atomic>
+
+namespace midplane::inline v0::base {
+
+/// False where the system can not do it: then only a fence on each side will do. Asks once a process.
+[[nodiscard]] bool can_order_all_threads() noexcept;
+/// Only where it can. Some microseconds.
+void order_all_threads() noexcept;
+
+inline void order_for_compiler() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+}  // namespace midplane::inline v0::base
