@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "base/spin.hpp"
 #include "wire/payload_memory.hpp"
 #include "wire/return_address.hpp"
 
@@ -260,6 +261,8 @@ bool Mailbox::half_free() const noexcept {
 /// its way when it reads, so a wake-up can be missed, and room for a few is not told: senders nap for a millisecond at
 /// most and look again.
 void Mailbox::wait_for_room(Duration nap) noexcept {
+  // A quick consumer has made half of the room before a sleeper would have fallen asleep, and is spared waking it.
+  if (base::spin([this, looks = 0u]() mutable noexcept { return ++looks % 4 == 0 && half_free(); })) return;
   const auto key = room_.prepare();
   room_wanted_.store(true);
   if (half_free()) room_.cancel();
