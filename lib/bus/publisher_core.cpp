@@ -151,11 +151,10 @@ Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope)
 Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type,
                                                   route::Mismatches& mismatches) {
   if (const auto found = ways_.find(topic); found != ways_.end()) return found->second.get();
-  auto route = bus->topics->open(topic);
-  if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
-  if (auto stated = bus->topics->state_type(*route, type, mismatches); !stated) return stated.error();
-  bus->verdicts.remember(type);
-  auto way = std::make_unique<Way>(std::move(route), type, outlet_options());
+  bus->verdicts.remember(type);  // before peers ask for it
+  auto route = bus->topics->open_to_publish(topic, type, mismatches);
+  if (!route) return route.error();
+  auto way = std::make_unique<Way>(std::move(*route), type, outlet_options());
   Way* made = way.get();
   const std::lock_guard shape{ways_mutex_};
   ways_.emplace(topic, std::move(way));
@@ -285,12 +284,12 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
   if (core->refuses()) return closed_handle();
   std::shared_ptr<route::TopicRoute> route;
   if (!topic.empty()) {
-    route = core->topics->open(topic);
-    if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
+    core->verdicts.remember(type);  // before peers ask for it
     route::Mismatches mismatches;
-    if (auto stated = core->topics->state_type(*route, type, mismatches); !stated) return stated.error();
+    auto opened = core->topics->open_to_publish(topic, type, mismatches);
+    if (!opened) return opened.error();
     mismatches.tell();
-    core->verdicts.remember(type);
+    route = std::move(*opened);
   } else if (options.retain) {
     return Error{ErrorCode::invalid_option, "a Publisher that names its topic per call can not retain"};
   }

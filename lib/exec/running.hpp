@@ -1,5 +1,5 @@
 #pragma once
-/// Which executors the calling thread runs a work of right now, innermost first.
+/// Which executors the calling thread runs a work of right now, innermost first, and whether it waits in there.
 
 #include <atomic>
 #include <cstddef>

@@ -58,6 +58,7 @@ class TopicRoute {
   [[nodiscard]] const std::vector<Near>& near() const noexcept { return near_; }
   [[nodiscard]] const std::vector<Far>& far() const noexcept { return far_; }
   const TypeInfo* type = nullptr;   ///< of the first typed handle
+  bool is_published = false;        ///< somebody publishes here, or has: peers' subscriptions join
   std::uint32_t publishers = 0;
   std::uint32_t retainers = 0;      ///< publishers that retain; the last one takes the value along
   std::uint32_t far_waiters = 0;    ///< publishers that wait for far subscriptions which refuse or block

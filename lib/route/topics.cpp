@@ -1,5 +1,7 @@
 #include "route/topics.hpp"
 
+#include <utility>
+
 #include <midplane/names.hpp>
 
 #include "schema/contract.hpp"
@@ -35,10 +37,20 @@ std::shared_ptr<TopicRoute> Topics::open(std::string_view name) {
     const std::lock_guard ordered{route->ordered()};
     route->add(Near{id, wanted.mailbox, wanted.group});  // of no type yet
   }
+  routes_.emplace(name, route);
+  return route;
+}
+
+Result<std::shared_ptr<TopicRoute>> Topics::open_to_publish(std::string_view name, const TypeInfo& type,
+                                                            Mismatches& mismatches) {
+  auto route = open(name);
+  if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
+  if (auto stated = state_type(*route, type, mismatches); !stated) return stated.error();
+  const std::unique_lock lock{mutex_};
+  if (std::exchange(route->is_published, true)) return route;
   for (auto& [id, far] : far_) {
     if (matches(far.wanted.pattern, name)) join_far(route, far);
   }
-  routes_.emplace(name, route);
   return route;
 }
 
@@ -132,7 +144,7 @@ void Topics::subscribe_far(FarWanted wanted) {
   }
   if (!is_new) return;
   for (const auto& [name, route] : routes_) {
-    if (matches(far.wanted.pattern, name)) join_far(route, far);
+    if (route->is_published && matches(far.wanted.pattern, name)) join_far(route, far);
   }
 }
 

@@ -60,6 +60,9 @@ class Topics {
 
   /// The route of a topic, made at the first call; patterns that cover it join at once. Null without memory.
   std::shared_ptr<TopicRoute> open(std::string_view name);
+  /// The same for who publishes there. Peers' subscriptions join with the first one: not before it has stated the type that
+  /// they are told and judge.
+  Result<std::shared_ptr<TopicRoute>> open_to_publish(std::string_view name, const TypeInfo& type, Mismatches& mismatches);
   /// Null when nobody has named the topic yet.
   std::shared_ptr<TopicRoute> find(std::string_view name) const;
   /// States the type that a handle gives to a topic: `schema_mismatch` when an earlier handle stated another. The caller
@@ -69,7 +72,8 @@ class Topics {
   /// Joins every route the pattern covers, now and later. A typed exact topic is compared: `schema_mismatch`.
   Result<void> subscribe(Wanted wanted);
   void unsubscribe(SubscriptionId id) noexcept;
-  /// The same for a peer's. One that is there already joins again: its link was lost and came back.
+  /// The same for a peer's, with the routes that are published to. One that is there already joins again: its link was lost
+  /// and came back.
   void subscribe_far(FarWanted wanted);
   void unsubscribe_far(SubscriptionId id) noexcept;
   /// A peer's subscription does not take one of its topics after all.

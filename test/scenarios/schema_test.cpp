@@ -81,6 +81,29 @@ FAR("a permitted evolution of a type just works, whichever side is the younger")
   CHECK(new_reads.all() == std::vector<std::string>{"old-"});
 }
 
+FAR("a topic that is made when the link is up long since is judged by its type as any other") {
+  Seen told, seen;
+  auto sub = s.in().subscribe(Pattern<fleet::Reading>::parse("fleet.*").value(),
+                              [&](const Message<fleet::Reading>& m) { seen.add(m->host()->str()); },
+                              {.on_event = [&](const SubscriptionEvent& event) {
+                                if (event.kind == EventKind::schema_mismatch) told.add(event.topic);
+                              }}).value();
+  auto good = s.out().publisher(fine).value();
+  s.meet(sub, good);
+  auto odd = s.out().publisher(odd_readings).value();
+  for (int i = 0; i < 5; ++i) CHECK(odd.publish(value_of<evolved::OddT>("odd")));
+  CHECK(s.wait_until([&] { return told.count() == 1 && s.out_events().count("schema_mismatch fleet.readings") == 1; }));
+  // The same for one that is named with the first message.
+  auto any = s.out().publisher().value();
+  CHECK(any.publish(Topic<Odd>{"fleet.late"}, value_of<evolved::OddT>("odd")));
+  CHECK(s.wait_until([&] { return told.count() == 2 && s.out_events().count("schema_mismatch fleet.late") == 1; }));
+  CHECK(any.publish(Topic<Newer>{"fleet.newer"}, value_of<evolved::NewerT>("new"))->queued == 1);
+  CHECK(s.wait_until([&] { return seen.count() == 1; }));
+  CHECK(seen.all() == std::vector<std::string>{"new"});
+  CHECK(told.all() == std::vector<std::string>{"fleet.readings", "fleet.late"});
+  CHECK(sub.stats().dropped[DropReason::malformed] == 0);
+}
+
 FAR("types that disagree: both sides learn the field, no handler sees a message, link and other topics stay") {
   Seen told, seen;
   auto sub = s.in().subscribe(Pattern<fleet::Reading>::parse("fleet.*").value(),
