@@ -216,7 +216,8 @@ class Publisher {
   detail::Sender* sender_ = nullptr;  ///< a part of `core_`
 };
 
-/// Names the topic per call and keeps its order across topics. A name that is data becomes a topic by `Topic<T>::named`:
+/// Names the topic per call and keeps its order across topics. It retains nothing, also where the schema says `retain`: that
+/// takes a Publisher of the one topic. A name that is data becomes a topic by `Topic<T>::named`:
 ///
 ///     auto topic = Topic<Tick>::named(name);
 ///     if (topic) any.publish(*topic, tick);
