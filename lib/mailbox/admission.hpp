@@ -5,8 +5,8 @@
 /// `reserved - released` modulo 2^64, exact as long as the bounds fit their fields.
 ///
 /// Senders go by the `released_` that one of them saw last, and take its line away from the consumer only when that leaves no
-/// room. It is never loaded behind the `reserved_` it is taken from: what was reserved and released in between would seem
-/// to fill the queue.
+/// room. There is none only when `released_` was the same before and behind a look at `reserved_`: what others take and leave
+/// in between would seem to fill the queue.
 ///
 /// Memory orders: a lane writes slot i + capacity only with room it got from `reserve`, whose acquire load of `released_`
 /// sees the release that followed the read of slot i; whoever goes by what another one saw acquires it from that one.
@@ -44,16 +44,15 @@ class Admission {
   bool reserve(Load load) noexcept {
     Load released = released_seen_.load(std::memory_order_acquire);
     Load reserved = reserved_.load(std::memory_order_relaxed);
-    for (bool has_looked = false;;) {
+    while (true) {
       if (has_room(reserved - released, load)) {
         if (reserved_.compare_exchange_weak(reserved, reserved + load, std::memory_order_relaxed)) return true;
         continue;
       }
-      if (has_looked) return false;
-      has_looked = true;
       released = released_.load(std::memory_order_acquire);
+      reserved = reserved_.load(std::memory_order_acquire);
+      if (!has_room(reserved - released, load) && released_.load(std::memory_order_acquire) == released) return false;
       released_seen_.store(released, std::memory_order_release);
-      reserved = reserved_.load(std::memory_order_relaxed);
     }
   }
   /// Room that was taken and not used.
