@@ -162,11 +162,8 @@ class Mailbox {
   /// Its next message, which stands `at`, before `known`; those behind it are fetched.
   static wire::Envelope& take_at(Lane& lane, std::uint64_t at, std::uint64_t known) noexcept {
     wire::Envelope& envelope = *lane.peek(at);
-    if (at + 12 < known) {
-      const wire::Envelope* const ahead = lane.peek(at + 12);
-      base::prefetch(ahead);
-      base::prefetch(ahead + 1);
-    }
+    if (at + 6 < known) base::prefetch(lane.peek(at + 6));
+    if (at + 3 < known) base::prefetch(lane.peek(at + 3)->payload);
     lane.advance(at, envelope.size);
     return envelope;
   }
