@@ -94,8 +94,11 @@ class Draft final : public PayloadWriter {
 
 [[nodiscard]] Sender& sender_of(PublisherCore& core) noexcept;
 Result<Published> publish(PublisherCore& core, Draft& draft, const PublishOptions& options) noexcept;
+/// For programs built with the headers of 0.1.0: what an AnyPublisher's topics say of `retain` was not looked at.
 Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
                              const PublishOptions& options) noexcept;
+Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
+                             const PublishOptions& options, bool retain) noexcept;
 Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration);
 void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> fn);
 [[nodiscard]] Error closed_handle() noexcept;
@@ -216,8 +219,8 @@ class Publisher {
   detail::Sender* sender_ = nullptr;  ///< a part of `core_`
 };
 
-/// Names the topic per call and keeps its order across topics. It retains nothing, also where the schema says `retain`: that
-/// takes a Publisher of the one topic. A name that is data becomes a topic by `Topic<T>::named`:
+/// Names the topic per call and keeps its order across topics. What is retained, where its options or the topic's schema say
+/// so, is kept while it lives, for each topic. A name that is data becomes a topic by `Topic<T>::named`:
 ///
 ///     auto topic = Topic<Tick>::named(name);
 ///     if (topic) any.publish(*topic, tick);
@@ -231,7 +234,7 @@ class AnyPublisher {
     if (!core_) return detail::give_back(value), detail::closed_handle();
     detail::Draft draft{detail::sender_of(*core_), true};
     if (auto filled = detail::fill<T>(draft, std::forward<V>(value)); !filled) return filled.error();
-    return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options);
+    return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options, topic.defaults().retain);
   }
   /// Not on a name alone, nor on a Result.
   template <detail::NoContract W, class V>

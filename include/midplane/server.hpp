@@ -104,9 +104,10 @@ class Request : public Message<Q> {
   using Message<Q>::Message;
   /// Time to the asker's deadline; zero when it has passed.
   [[nodiscard]] Duration remaining() const noexcept { return detail::remaining(*this); }
-  /// True once the asker gave up, by cancel or by deadline: stop working.
+  /// True once nobody waits for an answer any more: the asker gave up, by cancel or by deadline, or was answered. Stop working.
   [[nodiscard]] bool cancelled() const noexcept { return detail::cancelled(*this); }
-  /// Calls `fn` once when the asker gives up, on the thread that learns of it.
+  /// Calls `fn` once when the asker gives up, on the thread that learns of it; never when it is answered before, and at once
+  /// where `cancelled()` is true already.
   void on_cancel(Function<void()> fn) const { detail::when_cancelled(*this, std::move(fn)); }
   /// The asker's authenticated name; empty until links authenticate.
   [[nodiscard]] std::string_view principal() const noexcept { return {}; }
@@ -117,7 +118,8 @@ template <class R>
 class Responder {
  public:
   Responder() noexcept = default;
-  /// `value`: whatever `Publisher::publish` takes. `closed`: it was answered already.
+  /// `value`: whatever `Publisher::publish` takes. `closed`: it was answered already. An asker that gave up is no error:
+  /// `Request::cancelled` tells.
   template <class V>
   Result<void> reply(V&& value) {
     if (!duty_) return detail::closed_handle();

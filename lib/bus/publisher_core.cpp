@@ -32,10 +32,10 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
   {
     const std::lock_guard ordered{route->ordered()};
     ++route->publishers;
-    if (options_.retain) ++route->retainers;
     if (options_.far_wait) ++route->far_waiters;
   }
   one_ = std::make_unique<Way>(std::move(route), type, outlet_options());
+  if (options_.retain) retain_on(*one_);
 }
 
 route::OutletOptions PublisherCore::outlet_options() noexcept {
@@ -44,12 +44,27 @@ route::OutletOptions PublisherCore::outlet_options() noexcept {
 
 PublisherCore::~PublisherCore() {
   bus->dismiss(*this);
+  for (const auto& [name, way] : ways_) stop_retaining_on(*way);
   if (!one_) return;
+  stop_retaining_on(*one_);
   route::TopicRoute& route = one_->outlet.route();
   const std::lock_guard ordered{route.ordered()};
   --route.publishers;
   if (options_.far_wait) --route.far_waiters;
-  if (options_.retain && --route.retainers == 0) route.retain(nullptr);
+}
+
+void PublisherCore::retain_on(Way& way) noexcept {
+  route::TopicRoute& route = way.outlet.route();
+  const std::lock_guard ordered{route.ordered()};
+  ++route.retainers;
+  way.retains = true;
+}
+
+void PublisherCore::stop_retaining_on(Way& way) noexcept {
+  if (!way.retains) return;
+  route::TopicRoute& route = way.outlet.route();
+  const std::lock_guard ordered{route.ordered()};
+  if (--route.retainers == 0) route.retain(nullptr);
 }
 
 /// A second caller waits; the thread that waits inside `send` for room, and drives handlers meanwhile, must not.
@@ -108,7 +123,7 @@ Result<Published> PublisherCore::publish(Draft& draft, const PublishOptions& opt
 }
 
 Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
-                                            const PublishOptions& options) noexcept {
+                                            const PublishOptions& options, bool retain) noexcept {
   auto finished = draft.finish();
   if (!finished) return finished.error();
   auto* envelope = static_cast<wire::Envelope*>(*finished);
@@ -130,6 +145,7 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
     if (!bus->interceptors.empty()) leave(*bus, topic, &way.error());
     return way.error();
   }
+  if (!(*way)->retains && (retain || options_.retain)) retain_on(**way);
   auto published = send_locked(**way, envelope);
   mismatches.tell();
   return published;
@@ -176,7 +192,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   bool reached = false;
   bool admitted = false;
   std::unique_lock<std::mutex> ordered;
-  if (options_.retain) {
+  if (way.retains) {
     // Who is offered the message is settled, the value replaced, and it is put on its ways as one: whoever joins after
     // gets it as retained, and not again. Not held while it is waited for room: that may run handlers that subscribe,
     // so where that can be, who joins meanwhile gets the value before it.
@@ -257,7 +273,12 @@ Result<Published> publish(PublisherCore& core, Draft& draft, const PublishOption
 
 Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
                              const PublishOptions& options) noexcept {
-  return core.publish_to(topic, type, draft, options);
+  return core.publish_to(topic, type, draft, options, false);
+}
+
+Result<Published> publish_to(PublisherCore& core, std::string_view topic, const TypeInfo& type, Draft& draft,
+                             const PublishOptions& options, bool retain) noexcept {
+  return core.publish_to(topic, type, draft, options, retain);
 }
 
 Result<void> wait_matched(PublisherCore& core, unsigned n, Duration duration) {
@@ -290,8 +311,6 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
     if (!opened) return opened.error();
     mismatches.tell();
     route = std::move(*opened);
-  } else if (options.retain) {
-    return Error{ErrorCode::invalid_option, "a Publisher that names its topic per call can not retain"};
   }
   wire::Depot* depot = core->memory->open_depot();
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another publisher"};

@@ -18,7 +18,7 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
 
   Result<Published> publish(Draft& draft, const PublishOptions& options) noexcept;
   Result<Published> publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
-                               const PublishOptions& options) noexcept;
+                               const PublishOptions& options, bool retain) noexcept;
 
   void refuse_new() noexcept override;
   void begin_close() noexcept override { refuse_new(); }
@@ -34,12 +34,15 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
         : outlet{std::move(route), options}, type{&type} {}
     route::Outlet outlet;
     const TypeInfo* type;
+    bool retains = false;  ///< is one of the route's retainers
     std::atomic<std::uint64_t> published{0};
     std::atomic<std::uint64_t> payload_bytes{0};
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
   Result<Way*> way_to(std::string_view topic, const TypeInfo& type, route::Mismatches& mismatches);
   [[nodiscard]] route::OutletOptions outlet_options() noexcept;
+  static void retain_on(Way& way) noexcept;
+  static void stop_retaining_on(Way& way) noexcept;
   [[nodiscard]] bool try_lock() noexcept { return options_.one_thread || flag_.try_lock(); }
   Result<void> lock_slowly() noexcept;
   void unlock() noexcept;

@@ -126,19 +126,15 @@ bool PeerReturn::cancelled(std::uint64_t correlation) const noexcept {
   if (!peer) return true;
   const std::lock_guard lock{peer->remote->flag};
   const auto found = peer->served_.find(correlation);
-  return found == peer->served_.end() ? !peer->open_ : found->second.cancelled;
+  return found == peer->served_.end() || found->second.cancelled;
 }
 
 void PeerReturn::when_cancelled(std::uint64_t correlation, Function<void()> gave_up) noexcept {
   if (const std::shared_ptr<Peer> peer = peer_.lock()) {
     const std::lock_guard lock{peer->remote->flag};
-    if (const auto found = peer->served_.find(correlation); found != peer->served_.end()) {
-      if (!found->second.cancelled) {
-        found->second.gave_up = std::move(gave_up);
-        return;
-      }
-    } else if (peer->open_) {
-      return;  // answered already: nobody can give up any more
+    if (const auto found = peer->served_.find(correlation); found != peer->served_.end() && !found->second.cancelled) {
+      found->second.gave_up = std::move(gave_up);
+      return;
     }
   }
   if (gave_up) gave_up();

@@ -144,7 +144,8 @@ EVERYWHERE("P12 no answer by the deadline is timed_out and maybe_executed; P14 a
   CHECK(ends.last == is(ErrorCode::timed_out));
   CHECK(ends.fate == Fate::maybe_executed);
   CHECK(s.wait_until([&] { return service.question.cancelled(); }));
-  static_cast<void>(service.kept.reply(bytes("late")));
+  CHECK(service.kept.reply(bytes("late")));
+  CHECK(service.question.cancelled());
   for (int i = 0; i < 20; ++i) CHECK(text(client.request(bytes(std::to_string(i))).get().value()) == std::to_string(i));
   CHECK(ends.count == 1);
 }
@@ -161,10 +162,28 @@ EVERYWHERE("P12 a dropped Pending cancels, and the server learns it") {
   }
   CHECK(s.wait_until([&] { return *service.gave_up == 1; }));
   CHECK(service.question.cancelled());
-  static_cast<void>(service.kept.reply(bytes("late")));
+  CHECK(service.kept.reply(bytes("late")));
+  CHECK(service.question.cancelled());
   CHECK(client.request(bytes("q")).get());
   CHECK(*service.gave_up == 1);
   CHECK(s.in().stats().requests_pending == 0);
+}
+
+EVERYWHERE("a request that was answered is cancelled for who kept it: on_cancel of before is silent, of behind runs at once") {
+  EchoService service{s};
+  auto client = s.in().client(echo).value();
+  REQUIRE(client.wait_server(30s));
+  auto pending = client.request(bytes("keep"));
+  REQUIRE(s.wait_until([&] { return service.keeps.load(); }));
+  CHECK_FALSE(service.question.cancelled());
+  CHECK(service.kept.reply(bytes("answer")));
+  CHECK(text(pending.get().value()) == "answer");
+  CHECK(service.question.cancelled());
+  CHECK(service.question.remaining() == Duration{0});
+  int behind = 0;
+  service.question.on_cancel([&] { ++behind; });
+  CHECK(behind == 1);
+  CHECK(*service.gave_up == 0);
 }
 
 EVERYWHERE("P12 denied and too_large: not started") {

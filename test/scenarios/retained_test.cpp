@@ -77,6 +77,32 @@ EVERYWHERE("a wildcard gets the retained value of each topic, and a value goes w
   CHECK(rest.all() == Texts{"one*", "more"});
 }
 
+EVERYWHERE("an AnyPublisher retains where its topic's schema or its options say so, and takes the values along") {
+  const Topic<Bytes> kept{"state.kept", {.retain = true}}, passing{"state.passing"};
+  auto any = std::optional{s.out().publisher().value()}, all = std::optional{s.out().publisher({.retain = true}).value()};
+  auto known = s.out().publisher(state).value();
+  CHECK(any->publish(kept, bytes("old")));
+  CHECK(any->publish(kept, bytes("kept")));
+  CHECK(any->publish(passing, bytes("passing")));
+  CHECK(all->publish(tail, bytes("told")));
+  CHECK(known.publish(bytes("before")));
+  Seen both, rest;
+  auto sub = s.in().subscribe(Pattern<Bytes>::parse("state.*").value(), keep(both)).value();
+  s.meet(sub, known);
+  CHECK(known.publish(bytes("last")));
+  CHECK(s.wait_until([&] { return both.count() == 3; }));
+  auto got = both.all();
+  std::sort(got.begin(), got.end());
+  CHECK(got == Texts{"kept*", "last", "told*"});
+  any.reset();
+  all.reset();
+  auto later = s.in().subscribe(Pattern<Bytes>::parse("state.*").value(), keep(rest)).value();
+  s.meet(later, known, 2);
+  CHECK(known.publish(bytes("more")));
+  CHECK(s.wait_until([&] { return rest.count() == 1; }));
+  CHECK(rest.all() == Texts{"more"});
+}
+
 FAR("a joiner that comes while the publisher waits for room gets the value before, then the one that waited, once") {
   auto slow = s.in().inbox(state, {.queue = Queue{.messages = 2, .overflow = Overflow::block, .block_for = 20s}}).value();
   auto publisher = s.out().publisher(state, {.retain = true, .far_wait = true}).value();
