@@ -447,6 +447,10 @@ def advice(at):
     check(all("over a link that holds for a Publisher with `far_wait` only" in queues[name] for name in ("full.block", "full.refuse")),
           "doctor says of block and refuse for which Publishers over a link they hold", got)
     check("full.latest" not in got.out, "doctor finds nothing in a queue that keeps the latest", got)
+    got = run("ls", "full.*", "--json", "--for", "0s", "--peer", at)
+    losses = {one["pattern"]: (one["lost"], one["dropped"]) for one in got.objects if one["kind"] == "subscription"}
+    check(losses["full.newest"] == (5, {"queue_full_newest": 5}) and losses["full.latest"] == (0, {"conflated": 8}),
+          "ls counts as lost what doctor does, and --json names every reason", got)
 
 
 def outcomes():

@@ -21,10 +21,17 @@ struct Options {
   std::string duration = "1s";
 };
 
+/// A newer message in the place of an older one is what `latest` was chosen for, no loss.
 std::uint64_t lost_of(const CountsDescription& counts) {
   std::uint64_t sum = 0;
-  for (const CounterDescription& drop : counts.dropped) sum += drop.value;
+  for (const CounterDescription& drop : counts.dropped) sum += drop.name == "conflated" ? 0 : drop.value;
   return sum;
+}
+
+JsonLine& add_losses(JsonLine& line, const CountsDescription& counts) {
+  JsonLine dropped;
+  for (const CounterDescription& drop : counts.dropped) dropped.number(drop.name, drop.value);
+  return line.number("lost", lost_of(counts)).raw("dropped", dropped.str());
 }
 
 std::string word_of(const TypeDescription& type) { return type.fingerprint == 0 ? "(raw bytes)" : type.name; }
@@ -109,7 +116,7 @@ class Listing {
     line.text("kind", "service").text("name", service.name);
     add_type(line, "request", service.request);
     add_type(line, "reply", service.reply).number("servers", service.servers).number("asked", service.counts.delivered);
-    std::cout << line.number("lost", lost_of(service.counts)).text("bus", bus.name);
+    std::cout << add_losses(line, service.counts).text("bus", bus.name);
   }
   void add(const Description& bus, const SubscriptionDescription& subscription) {
     ++found_;
@@ -121,10 +128,10 @@ class Listing {
     line.text("kind", "subscription").text("pattern", subscription.pattern);
     add_type(line, "type", subscription.type).text("group", subscription.group).text("overflow", subscription.overflow);
     line.number("delivered", subscription.counts.delivered).number("waiting", subscription.counts.waiting);
-    std::cout << line.number("lost", lost_of(subscription.counts)).text("bus", bus.name);
+    std::cout << add_losses(line, subscription.counts).text("bus", bus.name);
   }
   void add(const Description& bus, const PeerDescription& peer) {
-    peers_.add({peer.name.empty() ? "(never reached)" : peer.name, peer.state, peer.endpoint, peer.dialled ? "yes" : "no", bus.name});
+    peers_.add({peer.name.empty() ? "(never reached)" : peer.name, peer.state, (peer.dialled ? "dialled " : "came to ") + peer.endpoint, bus.name});
     if (options_.where.json)
       std::cout << JsonLine{}.text("kind", "peer").text("name", peer.name).text("state", peer.state)
                        .text("endpoint", peer.endpoint).boolean("dialled", peer.dialled).text("bus", bus.name);
@@ -137,7 +144,7 @@ class Listing {
   Table topics_{{"TOPIC", "TYPE", ">PUBLISHED", ">PER SECOND", ">BYTES", "BUS"}};
   Table services_{{"SERVICE", "ASKED WITH", "ANSWERS WITH", ">SERVERS", ">ASKED", "BUS"}};
   Table subscriptions_{{"SUBSCRIPTION", "TYPE", "GROUP", "OVERFLOW", ">TAKEN", ">WAITING", ">LOST", "BUS"}};
-  Table peers_{{"PEER", "STATE", "ADDRESS", "DIALLED", "OF BUS"}};
+  Table peers_{{"PEER", "STATE", "LINK", "OF BUS"}};
 };
 
 Exit run(const Options& options) {
