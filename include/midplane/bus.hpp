@@ -238,7 +238,7 @@ class Bus {
   /// wait for a Responder that somebody still holds, or a stream that goes on: `close` ends them, and their askers hear
   /// `peer_lost`. Inside a handler it only starts: `drained` is an event. Descriptions are given until it is closed.
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
-  /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names a stuck handler. Inside a
+  /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names what is stuck. Inside a
   /// handler it only starts: a thread finishes it, on a driven executor the loop once all handlers have returned, and
   /// `closed` is an event; a drain that is under way may end first, within `duration` of the bus's time.
   Report close(Duration duration) { return core_ ? detail::close(*core_, duration) : Report{}; }

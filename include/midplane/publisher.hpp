@@ -164,7 +164,8 @@ class Publisher {
   /// `value`: an object-API value, a callable `FlatBufferBuilder& -> Offset<T>` that builds in place, a received
   /// `Message<T>` (forwarded without a copy), bytes (verified), or `Owned` memory (verified, adopted).
   /// Errors: full (a subscription refuses; nothing was taken), malformed, too_large, no_memory, closed, denied.
-  /// Blocks only when a subscription chose `block`.
+  /// Blocks only when a subscription chose `block`; a handler that this thread runs meanwhile and that publishes here is
+  /// told would_deadlock.
   template <class V>
   Result<Published> publish(V&& value, const PublishOptions& options = {}) {
     if (!core_) return detail::give_back(value), detail::closed_handle();

@@ -97,7 +97,8 @@ struct Report {
   std::uint64_t delivered = 0;  ///< by all its sinks: taken by handlers and readers here, and arrived at peers
   std::uint64_t waiting = 0;  ///< still there at the end
   Drops dropped;  ///< by reason
-  std::string stuck;               ///< the subscription or service whose handler did not return; empty: none
+  std::string stuck;               ///< the subscription or service whose handler did not return, else
+                                   ///< the bus of which a timer or continuation did not; empty: none
 };
 
 }  // namespace v0

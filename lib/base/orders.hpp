@@ -14,7 +14,7 @@ struct Proven {
   static constexpr std::memory_order release = std::memory_order_release;
   static constexpr std::memory_order acq_rel = std::memory_order_acq_rel;
   static constexpr std::memory_order seq_cst = std::memory_order_seq_cst;
-  static void all_threads() noexcept { order_all_threads(); }
+  static bool all_threads() noexcept { return order_all_threads(); }
 };
 
 struct Relaxed {
@@ -22,7 +22,7 @@ struct Relaxed {
   static constexpr std::memory_order release = std::memory_order_relaxed;
   static constexpr std::memory_order acq_rel = std::memory_order_relaxed;
   static constexpr std::memory_order seq_cst = std::memory_order_relaxed;
-  static void all_threads() noexcept {}
+  static bool all_threads() noexcept { return true; }
 };
 
 /// Words that different threads write stay this far apart: one line, and its neighbour that x86 fetches with it.

@@ -1,39 +1,36 @@
 #include "base/process_barrier.hpp"
 
-#include <cstddef>
+#include <cerrno>
 
 #include <linux/membarrier.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace midplane::inline v0::base {
 namespace {
 
-bool membarrier(int command) noexcept { return ::syscall(__NR_membarrier, command, 0, 0) == 0; }
+bool membarrier(int command) noexcept {
+  const int before = errno;
+  const bool done = ::syscall(__NR_membarrier, command, 0, 0) == 0;
+  errno = before;
+  return done;
+}
 
-/// Taking a right away from a page that is in use interrupts every processor that runs this process.
-void order_by_page() noexcept {
-  const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  void* const page = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) return;
-  *static_cast<volatile char*>(page) = 1;
-  ::mprotect(page, bytes, PROT_READ);
-  ::munmap(page, bytes);
+std::atomic<bool>& is_possible() noexcept {
+  static std::atomic<bool> possible{membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)};
+  return possible;
 }
 
 }  // namespace
 
-bool can_order_all_threads() noexcept {
-  static const bool can = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  return can;
-}
+bool can_order_all_threads() noexcept { return is_possible().load(std::memory_order_relaxed); }
 
-void order_all_threads() noexcept {
-  if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
-  // A forked child has to ask for itself; a process may have been forbidden to since.
-  if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
-  order_by_page();
+bool order_all_threads() noexcept {
+  if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
+  // A forked child has to ask for itself.
+  if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
+  is_possible().store(false, std::memory_order_relaxed);
+  return false;
 }
 
 }  // namespace midplane::inline v0::base

@@ -7,10 +7,11 @@
 
 namespace midplane::inline v0::base {
 
-/// False where the system can not do it: then only a fence on each side will do. Asks once a process.
+/// False where the system can not do it, or refused it once: then only a fence on each side will do.
 [[nodiscard]] bool can_order_all_threads() noexcept;
-/// Only where it can. Some microseconds.
-void order_all_threads() noexcept;
+/// False, and nothing is ordered, where the system refuses: it could before, so a process was forbidden to since. Some
+/// microseconds; leaves errno alone.
+[[nodiscard]] bool order_all_threads() noexcept;
 
 inline void order_for_compiler() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 

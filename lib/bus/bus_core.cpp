@@ -107,21 +107,31 @@ void BusCore::enrol(const std::shared_ptr<Part>& part) {
 void BusCore::dismiss(Part& part) noexcept {
   const std::lock_guard lock{mutex_};
   if (parts_.erase(&part) == 0) return;
-  part.add_to(ended_);
+  keep_counters([&] { part.add_to(ended_); });
 }
 
 void BusCore::dismiss(Part& part, mailbox::Mailbox& box) noexcept {
   const std::lock_guard lock{mutex_};
   const auto settle = [this](mailbox::Mailbox* left) {
     if (!left->is_last_reference()) return false;
-    merge(ended_, left->stats("subscription"));
+    keep_counters([&] { merge(ended_, left->stats("subscription")); });
     left->unref();
     return true;
   };
   std::erase_if(leaving_, settle);
   if (parts_.erase(&part) == 0) return box.unref();
   if (settle(&box)) return;
-  leaving_.push_back(&box);
+  if (!keep_counters([&] { leaving_.push_back(&box); })) box.unref();
+}
+
+template <class Keep>
+bool BusCore::keep_counters(Keep&& keep) noexcept try {
+  keep();
+  return true;
+} catch (const std::bad_alloc&) {
+  log(LogLevel::error, "bus.counters_lost", "no memory to keep the counters of what has ended: its losses stand in no sum any more",
+      "free memory", {});
+  return false;
 }
 
 void BusCore::keep_own(std::shared_ptr<ServerCore> server) {

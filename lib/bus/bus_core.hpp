@@ -38,6 +38,8 @@ class Part {
   virtual void begin_close() noexcept = 0;
   /// The runner whose handler has to be waited for; null: none.
   [[nodiscard]] virtual mailbox::Runner* runner() noexcept { return nullptr; }
+  /// Behind `begin_close`. False: by `until` (steady time) a call of the user's had not returned.
+  [[nodiscard]] virtual bool wait_ended(Instant until) noexcept;
   virtual void add_to(Stats& stats) const = 0;
   /// What it is, in the description of the bus.
   virtual void describe(Description&) const {}
@@ -119,8 +121,10 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
  private:
   BusCore() = default;
   void begin_close() noexcept;
-  /// What has to wait for others; empty `stuck` when everything ended by `until` (steady time).
+  /// What has to wait for others; names what had not ended by `until` (steady time), empty: nothing.
   std::string finish_close(Instant until) noexcept;
+  /// The same of the calls of the user's alone; may be called again.
+  std::string end_parts(Instant until) noexcept;
   void finish_later(Instant until) noexcept;
   void join_closer() noexcept;
   /// Never waits for a handler of theirs.
@@ -132,6 +136,9 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   void tell_waiters() noexcept;
   [[nodiscard]] bool all_idle() const;
   Report report(bool complete, std::string stuck) const;
+  /// False, and told, without memory for them.
+  template <class Keep>
+  bool keep_counters(Keep&& keep) noexcept;
 
   const std::uint32_t forks_ = base::forks();
   std::atomic<std::uint32_t> ids_{0};

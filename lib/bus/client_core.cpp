@@ -28,7 +28,7 @@ void continue_in(const std::shared_ptr<ClientCore>& client, F&& fn) noexcept {
 
 Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& core, std::string_view service,
                                                 const TypeInfo& question, const TypeInfo& answer,
-                                                ServiceDefaults defaults, ClientOptions options) {
+                                                ServiceDefaults defaults, ClientOptions options) try {
   if (core->refuses()) return closed_handle();
   const Duration timeout = options.timeout.value_or(defaults.timeout);
   if (timeout.count() <= 0) return Error{ErrorCode::invalid_option, "ClientOptions::timeout is above zero"};
@@ -66,6 +66,8 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   client->streams = defaults.streaming;
   core->enrol(client);
   return client;
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for another client"};
 }
 
 Sender& sender_of(ClientCore& core) noexcept { return core.sender; }

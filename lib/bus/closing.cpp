@@ -1,4 +1,5 @@
 #include "base/clock.hpp"
+#include "base/process_barrier.hpp"
 #include "bus/bus_core.hpp"
 #include "bus/description.hpp"
 #include "bus/errand.hpp"
@@ -13,13 +14,20 @@ constexpr Duration grace = std::chrono::milliseconds{100};
 
 }  // namespace
 
+bool Part::wait_ended(Instant until) noexcept {
+  mailbox::Runner* const run = runner();
+  return !run || run->wait_stopped(std::max(Duration{0}, until - base::steady_now()));
+}
+
 /// A handler may put something into a queue that was looked at before, and be idle when it is its turn.
 bool BusCore::all_idle() const {
-  const std::uint64_t before = gone_on_.load();
-  for (const auto& part : parts()) {
-    if (mailbox::Runner* runner = part->runner(); runner && !runner->is_idle()) return false;
+  while (true) {
+    const std::uint64_t before = gone_on_.load();
+    for (const auto& part : parts()) {
+      if (mailbox::Runner* runner = part->runner(); runner && !runner->is_idle()) return false;
+    }
+    if (gone_on_.load() == before) return true;
   }
-  return gone_on_.load() == before;
 }
 
 void BusCore::look_if_drained() noexcept {
@@ -48,8 +56,8 @@ void BusCore::close_soon() noexcept try {
 
 /// A handler that drains and closes means one after the other. True the first time: then `close` has nothing to do yet.
 bool BusCore::close_when_drained(Instant until) noexcept try {
-  Instant never{};
-  if (phase.load() != Phase::draining || drained_told_.load() || !close_by_.compare_exchange_strong(never, until)) return false;
+  Instant unset{};
+  if (phase.load() != Phase::draining || drained_told_.load() || !close_by_.compare_exchange_strong(unset, until)) return false;
   const auto at_last = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->close(Duration{0});
   };
@@ -65,6 +73,8 @@ Report BusCore::drain(Duration duration) {
   Phase expected = Phase::open;
   phase.compare_exchange_strong(expected, Phase::draining);
   if (expected == Phase::closed) return report(true, {});
+  // A message that is put into an attended lane right now is seen below, or its sender sees the phase.
+  if (base::can_order_all_threads()) static_cast<void>(base::order_all_threads());
   for (const auto& part : parts()) {
     part->refuse_new();
     if (mailbox::Runner* runner = part->runner()) {
@@ -76,11 +86,10 @@ Report BusCore::drain(Duration duration) {
   if (links) links->withdraw(own_prefix);
   tell_waiters();
   withdrawn_.store(true);
+  const auto only_begin = [this] { return look_if_drained(), report(false, {}); };
+  if (inside_handler()) return only_begin();
   const exec::Waiting waiting{executor.get()};
-  if (inside_handler() || !waiting) {
-    look_if_drained();
-    return report(false, {});
-  }
+  if (!waiting) return only_begin();
   const Instant until = clock->now() + duration;
   // First what peers had sent before they knew, then what handlers answer to it.
   if (links) static_cast<void>(links->drain(until));
@@ -112,8 +121,8 @@ Report BusCore::close(Duration duration) {
     if (first) finish_later(until);
     return report(false, {});
   }
-  if (finished_.load() && !first) return join_closer(), report(true, {});
-  std::string stuck = finish_close(until);
+  // What did not end the last time may have ended since.
+  std::string stuck = finished_.load() && !first ? end_parts(until) : finish_close(until);
   if (finished_.load()) join_closer();
   const bool complete = stuck.empty();
   return report(complete, std::move(stuck));
@@ -158,43 +167,46 @@ void BusCore::join_closer() noexcept {
 }
 
 std::string BusCore::finish_close(Instant until) noexcept {
-  const std::vector<std::shared_ptr<Part>> all = parts();
   std::thread::id nobody{};
   if (!finisher_.compare_exchange_strong(nobody, std::this_thread::get_id())) {
     // Somebody else is at it, who may have more time, or a sink that this very thread tells something.
-    if (nobody == std::this_thread::get_id()) return {};
+    if (nobody == std::this_thread::get_id()) return name;
     while (!finished_.load()) {
       const auto key = finished_spot_.prepare();
       if (finished_.load()) finished_spot_.cancel();
       else if (!finished_spot_.wait(key, until + grace)) break;
     }
-    if (finished_.load()) return {};
-    for (const auto& part : all) {
+    if (finished_.load()) return end_parts(until);
+    for (const auto& part : parts()) {
       if (mailbox::Runner* runner = part->runner(); runner && !runner->is_stopped()) return runner->name();
     }
     return name;
   }
   if (links) links->stop();
-  std::string stuck;
-  for (const auto& part : all) {
-    mailbox::Runner* runner = part->runner();
-    if (!runner) continue;
-    const Duration left = std::max(Duration{0}, until - base::steady_now());
-    if (!runner->wait_stopped(left) && stuck.empty()) stuck = runner->name();
-  }
-  if (own_executor) {
-    const bool ended = executor->stop(until + grace);
-    if (!ended && stuck.empty()) stuck = name;  // a timer or a continuation
-    for (const auto& part : all) {
-      mailbox::Runner* runner = part->runner();
-      if (runner && ended) runner->forget_submitted();
-      if (runner && runner->is_stopped()) runner->sweep();
-    }
-  }
+  std::string stuck = end_parts(until);
   end_own();
   finished_.store(true);
   event(EventKind::closed, name, stuck);
   finished_spot_.wake_all();
+  return stuck;
+}
+
+std::string BusCore::end_parts(Instant until) noexcept {
+  const std::vector<std::shared_ptr<Part>> all = parts();
+  std::string stuck;
+  for (const auto& part : all) {
+    if (part->wait_ended(until) || !stuck.empty()) continue;
+    const mailbox::Runner* const runner = part->runner();
+    stuck = runner ? runner->name() : name;
+  }
+  if (!own_executor) return stuck;
+  const bool ended = executor->stop(until + grace);
+  if (!ended && stuck.empty()) stuck = name;  // a continuation
+  for (const auto& part : all) {
+    mailbox::Runner* runner = part->runner();
+    if (runner && ended) runner->forget_submitted();
+    if (runner && runner->is_stopped()) runner->sweep();
+  }
   return stuck;
 }
 

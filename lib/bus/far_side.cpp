@@ -357,7 +357,7 @@ void FarSide::address_not_reached(std::string_view endpoint, const Error& why) n
            {{"endpoint", endpoint}, {"why", why.message()}});
 }
 
-Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept {
+Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBody& subscription) noexcept try {
   const auto entry = known(peer);
   const route::SubscriptionId id = far_id(peer, subscription.id);
   entry->subscriptions[subscription.id] = id;
@@ -374,6 +374,9 @@ Result<void> FarSide::peer_subscribes(link::PeerId peer, const wire::SubscribeBo
   if (overflow != Overflow::refuse && overflow != Overflow::block) return ok();
   tell_unheeded(subscription.pattern);
   return ok();
+} catch (const std::bad_alloc&) {
+  bus_.topics->unsubscribe_far(far_id(peer, subscription.id));
+  return Error{ErrorCode::no_memory, "no memory for another peer's subscription"};
 }
 
 void FarSide::tell_unheeded(const std::string& pattern) noexcept try {

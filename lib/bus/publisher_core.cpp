@@ -67,9 +67,10 @@ void PublisherCore::stop_retaining_on(Way& way) noexcept {
   if (--route.retainers == 0) route.retain(nullptr);
 }
 
-/// A second caller waits; the thread that waits inside `send` for room, and drives handlers meanwhile, must not.
+/// A second caller waits; the thread that waits inside `send` for room, and drives handlers meanwhile, must not. With
+/// `one_thread` there is no other.
 Result<void> PublisherCore::lock_slowly() noexcept {
-  if (blocked_.load(std::memory_order_relaxed) == this_thread())
+  if (options_.one_thread || blocked_.load(std::memory_order_relaxed) == this_thread())
     return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
   flag_.lock();
   return ok();
@@ -165,7 +166,7 @@ Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope)
 }
 
 Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type,
-                                                  route::Mismatches& mismatches) {
+                                                  route::Mismatches& mismatches) noexcept try {
   if (const auto found = ways_.find(topic); found != ways_.end()) return found->second.get();
   bus->verdicts.remember(type);  // before peers ask for it
   auto route = bus->topics->open_to_publish(topic, type, mismatches);
@@ -175,6 +176,8 @@ Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const 
   const std::lock_guard shape{ways_mutex_};
   ways_.emplace(topic, std::move(way));
   return made;
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for another topic"};
 }
 
 Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept {
@@ -216,7 +219,9 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
   }
   const auto count = [this, &way, size, is_draining] {
-    if (is_draining) bus->has_gone_on();
+    // Nobody waited for a one_thread publish that was under way when the drain began.
+    base::order_for_compiler();
+    if (is_draining || (options_.one_thread && bus->refuses())) bus->has_gone_on();
     ++sequence_;
     mailbox::bump(way.published);
     way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
@@ -301,7 +306,7 @@ void when_matched(PublisherCore& core, unsigned n, Function<void(Result<void>)> 
 }
 
 Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusCore>& core, std::string_view topic,
-                                                      const TypeInfo& type, PublisherOptions options) {
+                                                      const TypeInfo& type, PublisherOptions options) try {
   if (core->refuses()) return closed_handle();
   std::shared_ptr<route::TopicRoute> route;
   if (!topic.empty()) {
@@ -318,6 +323,8 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
   core->enrol(publisher);
   if (publisher->route()) core->far_side->tell_unheeded(*publisher->route());
   return publisher;
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for another publisher"};
 }
 
 }  // namespace midplane::inline v0::detail

@@ -39,11 +39,13 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
     std::atomic<std::uint64_t> payload_bytes{0};
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
-  Result<Way*> way_to(std::string_view topic, const TypeInfo& type, route::Mismatches& mismatches);
+  Result<Way*> way_to(std::string_view topic, const TypeInfo& type, route::Mismatches& mismatches) noexcept;
   [[nodiscard]] route::OutletOptions outlet_options() noexcept;
   static void retain_on(Way& way) noexcept;
   static void stop_retaining_on(Way& way) noexcept;
-  [[nodiscard]] bool try_lock() noexcept { return options_.one_thread || flag_.try_lock(); }
+  [[nodiscard]] bool try_lock() noexcept {
+    return options_.one_thread ? !blocked_.load(std::memory_order_relaxed) : flag_.try_lock();
+  }
   Result<void> lock_slowly() noexcept;
   void unlock() noexcept;
   Result<Published> send_locked(Way& way, wire::Envelope* envelope) noexcept;

@@ -27,7 +27,9 @@ class [[gnu::visibility("hidden")]] ServerCore final : public Part {
     bus->far_side->withdraw(route->name()->text);
     run->close(DropReason::unsubscribed);
     route->condition.changed(*bus->executor);
-    if (!bus->inside_handler()) run->wait_stopped(Duration::max());
+    if (bus->inside_handler()) return;
+    const exec::Waiting waiting{nullptr};
+    run->wait_stopped(Duration::max());
   }
   void refuse_new() noexcept override {}
   void begin_close() noexcept override {
@@ -78,7 +80,7 @@ std::optional<Error> enter(BusCore& bus, const AnyMessage& request, const Crossi
 Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, std::string_view service,
                                           const TypeInfo& question, const TypeInfo& answer,
                                           bool (*verify)(std::span<const std::byte>) noexcept, RawHandler handler,
-                                          Queue default_queue, ServeOptions options) {
+                                          Queue default_queue, ServeOptions options) try {
   if (core->refuses()) return closed_handle();
   Queue queue = options.queue.over(default_queue);
   queue.overflow = Overflow::drop_newest;
@@ -137,6 +139,8 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   server->route->condition.changed(*core->executor);
   if (auto told = core->far_side->offer(service, question, answer); !told) return told.error();
   return server;
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for another server"};
 }
 
 ServerHandle& ServerHandle::operator=(ServerHandle&& other) noexcept {

@@ -48,6 +48,7 @@ void SubscriptionCore::end() noexcept {
   bus->far_side->unsubscribe(id);
   box().close(DropReason::unsubscribed);
   if (!run || bus->inside_handler()) return;
+  const exec::Waiting waiting{nullptr};
   run->wait_stopped(Duration::max());
 }
 
@@ -102,7 +103,7 @@ Result<void> SubscriptionCore::confirmed() const {
 }
 
 Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCore>& core, RawSubscription what,
-                                                    SubscribeOptions options) {
+                                                    SubscribeOptions options) try {
   if (core->refuses()) return closed_handle();
   const Queue queue = options.queue.over(what.default_queue);
   if (auto valid = validate(queue, options); !valid) return valid.error();
@@ -155,6 +156,8 @@ Result<std::shared_ptr<SubscriptionCore>> subscribe(const std::shared_ptr<BusCor
     if (matches(what.pattern, route.name()->text)) route.matched.changed(*core->executor);
   });
   return subscription;
+} catch (const std::bad_alloc&) {
+  return Error{ErrorCode::no_memory, "no memory for another subscription"};
 }
 
 SubscriptionHandle& SubscriptionHandle::operator=(SubscriptionHandle&& other) noexcept {

@@ -36,18 +36,26 @@ class [[gnu::visibility("hidden")]] TimerCore final : public Part,
       if (!firing_) never = std::move(fn_);
     }
     if (bus_->inside_handler()) return;
-    while (true) {
-      const auto key = ended_spot_.prepare();
-      if (!is_firing()) return ended_spot_.cancel();
-      ended_spot_.wait(key, Instant::never());
-    }
+    const exec::Waiting waiting{nullptr};
+    static_cast<void>(wait_until_fired(Instant::never()));
   }
 
   void refuse_new() noexcept override {}
   void begin_close() noexcept override { end(); }
+  bool wait_ended(Instant until) noexcept override { return wait_until_fired(until + just_begun); }
   void add_to(Stats&) const override {}
 
  private:
+  /// Who has it end right now, as the last thing it does, does not make it stuck.
+  static constexpr Duration just_begun = std::chrono::milliseconds{100};
+
+  bool wait_until_fired(Instant until) noexcept {
+    while (true) {
+      const auto key = ended_spot_.prepare();
+      if (!is_firing()) return ended_spot_.cancel(), true;
+      if (!ended_spot_.wait(key, until)) return !is_firing();
+    }
+  }
   void fire() noexcept override {
     std::shared_ptr<TimerCore> self;
     bool is_over = false;

@@ -8,7 +8,7 @@
 
 namespace midplane::inline v0::exec {
 
-/// How many workers of a pool wait inside a run for what other workers have yet to do: never all of them.
+/// How many workers of a pool wait inside a run: never all of them for what the pool itself has yet to do.
 class Waiters {
  public:
   explicit Waiters(std::size_t workers) noexcept : workers_{workers} {}
@@ -21,6 +21,9 @@ class Waiters {
       if (count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
     return false;
   }
+  /// For what others than this pool will do; also by the last one.
+  void begin_for_others() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool somebody_runs() const noexcept { return count_.load(std::memory_order_relaxed) < workers_; }
   void end() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
 
  private:
@@ -48,17 +51,40 @@ class Running {
 
   /// Counts this thread as waiting in every pool that it runs a work of, unless it counts there or would be the last.
   static void begin_wait(const void* wait) noexcept {
-    for (Running* run = innermost; run; run = run->outer_)
-      if (run->waiters_ && !run->wait_ && run->waiters_->begin()) run->wait_ = wait;
+    for (Running* run = innermost; run; run = run->outer_) {
+      if (!run->waiters_ || run->wait_) continue;
+      if (run->waiters_->begin()) run->wait_ = wait, run->standing_ = Standing::counted;
+      else run->standing_ = Standing::refused;
+    }
+  }
+  /// It does wait, so that it counts where it is the last one, too.
+  static void settle_wait(const void* wait) noexcept {
+    for (Running* run = innermost; run; run = run->outer_) {
+      if (run->standing_ != Standing::refused) continue;
+      run->waiters_->begin_for_others();
+      run->wait_ = wait;
+      run->standing_ = Standing::counted_last;
+    }
   }
   static void end_wait(const void* wait) noexcept {
     for (Running* run = innermost; run; run = run->outer_) {
-      if (run->wait_ != wait) continue;
+      if (run->wait_ == wait) run->waiters_->end();
+      else if (run->standing_ != Standing::refused) continue;
       run->wait_ = nullptr;
-      run->waiters_->end();
+      run->standing_ = Standing::runs;
     }
   }
-  [[nodiscard]] bool may_wait() const noexcept { return wait_ || (waiters_ && waiters_->may_begin()); }
+  /// For what its pool has yet to do. What `begin_wait` was told stands: who looked again might see another worker's wait
+  /// end, and go on to wait uncounted.
+  [[nodiscard]] bool may_wait() const noexcept {
+    switch (standing_) {
+      case Standing::runs: return waiters_ && waiters_->may_begin();
+      case Standing::refused: return false;
+      case Standing::counted: return true;
+      case Standing::counted_last: return waiters_->somebody_runs();
+    }
+    return false;
+  }
 
   void append(Work& work) noexcept {
     work.next = nullptr;
@@ -77,7 +103,9 @@ class Running {
   const void* executor_;
   Waiters* waiters_;  ///< null: no workers
   Running* outer_;
+  enum class Standing : unsigned char { runs, refused, counted, counted_last };
   const void* wait_ = nullptr;  ///< the wait that counts in `waiters_`
+  Standing standing_ = Standing::runs;
   Work* first_ = nullptr;
   Work* last_ = nullptr;
 };
@@ -88,10 +116,14 @@ class Waiting {
   explicit Waiting(const Executor* executor) noexcept {
     Running::begin_wait(this);
     may_wait_ = !executor || !executor->runs_here() || executor->may_wait_here();
+    if (may_wait_) Running::settle_wait(this);
+    else Running::end_wait(this);
   }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
-  ~Waiting() { Running::end_wait(this); }
+  ~Waiting() {
+    if (may_wait_) Running::end_wait(this);
+  }
 
   /// False: waiting here could only wait for this very thread, or for workers that all wait.
   explicit operator bool() const noexcept { return may_wait_; }

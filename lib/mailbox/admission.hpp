@@ -5,8 +5,11 @@
 /// `reserved - released` modulo 2^64, exact as long as the bounds fit their fields.
 ///
 /// Senders go by the `released_` that one of them saw last, and take its line away from the consumer only when that leaves no
-/// room. There is none only when `released_` was the same before and behind a look at `reserved_`: what others take and leave
-/// in between would seem to fill the queue.
+/// room. A sender may stand still between any two of its steps, for as long as the counts need to come round. So it loads
+/// `reserved_` before what it subtracts from it: it takes room only when `reserved_` is still the same, and what was subtracted
+/// is then at most the bound away from it. (After exactly 2^24 messages without a byte it is the same, too.) And there is no
+/// room only when `reserved_` was the same before and behind the look at `released_`: what others take and leave in between
+/// would seem to fill the queue. `released_seen_` is only put forward, by who read it before `released_`.
 ///
 /// Memory orders: a lane writes slot i + capacity only with room it got from `reserve`, whose acquire load of `released_`
 /// sees the release that followed the read of slot i; whoever goes by what another one saw acquires it from that one.
@@ -35,24 +38,35 @@ constexpr bool fits(Load need, Load room) noexcept {
   return messages_in(need) <= messages_in(room) && bytes_in(need) <= bytes_in(room);
 }
 
-class Admission {
+/// Between two steps of a sender, where a test may have it stand still.
+struct NoPause {
+  static void pause() noexcept {}
+};
+
+template <class Pause>
+class BasicAdmission {
  public:
-  Admission(std::size_t messages_max, std::size_t bytes_max) noexcept
+  BasicAdmission(std::size_t messages_max, std::size_t bytes_max) noexcept
       : bound_{load_of(messages_max + (base::defect(base::Defect::bound_off_by_one) ? 1 : 0), bytes_max)} {}
 
   /// Takes room for `load`; false, and nothing taken, when there is less. Any thread.
   bool reserve(Load load) noexcept {
-    Load released = released_seen_.load(std::memory_order_acquire);
-    Load reserved = reserved_.load(std::memory_order_relaxed);
     while (true) {
-      if (has_room(reserved - released, load)) {
-        if (reserved_.compare_exchange_weak(reserved, reserved + load, std::memory_order_relaxed)) return true;
-        continue;
+      Load reserved = reserved_.load(std::memory_order_acquire);
+      Pause::pause();
+      Load seen = released_seen_.load(std::memory_order_acquire);
+      Pause::pause();
+      if (!has_room(reserved - seen, load)) {
+        const Load released = released_.load(std::memory_order_acquire);
+        Pause::pause();
+        if (!has_room(reserved - released, load)) {
+          if (reserved_.load(std::memory_order_relaxed) == reserved) return false;
+          continue;
+        }
+        released_seen_.compare_exchange_strong(seen, released, std::memory_order_release, std::memory_order_relaxed);
+        Pause::pause();
       }
-      released = released_.load(std::memory_order_acquire);
-      reserved = reserved_.load(std::memory_order_acquire);
-      if (!has_room(reserved - released, load) && released_.load(std::memory_order_acquire) == released) return false;
-      released_seen_.store(released, std::memory_order_release);
+      if (reserved_.compare_exchange_weak(reserved, reserved + load, std::memory_order_relaxed)) return true;
     }
   }
   /// Room that was taken and not used.
@@ -79,5 +93,7 @@ class Admission {
   std::atomic<Load> released_seen_{0};  ///< by some sender: not more than `released_`
   alignas(64) std::atomic<Load> released_{0};
 };
+
+using Admission = BasicAdmission<NoPause>;
 
 }  // namespace midplane::inline v0::mailbox

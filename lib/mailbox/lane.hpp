@@ -8,6 +8,7 @@
 /// the consumer's acquires it and sees the new tail when it looks again. So no message is left behind and no fence is
 /// needed. With `Telling::later` one such read-modify-write of the producer stands behind many stores of `tail_`: what is
 /// said of the last of them holds for all, and until it comes nobody waits for them but who looks by himself.
+/// `attend` stores: the lane is listed then, so that nobody else changes the mark.
 ///
 /// A message that went into several lanes needs one `order_pushes` instead, a sequentially consistent fence between the
 /// stores of all the tails and the loads of all the marks. When `looks_listed` reads what the consumer's exchange of
@@ -17,7 +18,8 @@
 /// While a consumer keeps looking by itself it has the lane `attended`. The producer then only stores `tail_` and loads
 /// `listing_`, which the processor may do in the other order; the consumer, when it goes to rest, orders all threads between
 /// taking the mark away and loading `tail_`. The producer's two are on one side of that or on the other: either its store is
-/// seen, or it sees that the mark is gone. A producer whose exchange overwrites the mark has told by it.
+/// seen, or it sees that the mark is gone. A producer whose exchange overwrites the mark has told by it. Where the system refuses to order
+/// them, the lane stays listed and is looked at again without having been attended.
 
 #include <algorithm>
 #include <atomic>
@@ -119,7 +121,8 @@ class BasicLane {
   }
   /// True when it stayed empty; otherwise it counts as listed again or the producer has listed it.
   bool unlist() noexcept {
-    if (listing_.exchange(Listing::none, Orders::seq_cst) == Listing::attended) Orders::all_threads();
+    // What can not be ordered is looked at once more, as a lane that is not attended.
+    if (listing_.exchange(Listing::none, Orders::seq_cst) == Listing::attended && !Orders::all_threads()) return !mark_listed();
     if (tail_.load(Orders::seq_cst) == position()) return true;
     return !mark_listed();
   }

@@ -17,6 +17,8 @@ Error answer_for(DropReason reason) noexcept {
     case DropReason::handler_failed:
       return {ErrorCode::handler_failed, Fate::failed, "the handler threw; see the server's log"};
     case DropReason::closed: return {ErrorCode::closed, "the server's bus closed before the handler was entered"};
+    case DropReason::malformed: return {ErrorCode::malformed, "the bytes are no valid value of the service's request type"};
+    case DropReason::no_memory: return {ErrorCode::no_memory, "the server had no memory for the request"};
     case DropReason::unsubscribed: return {ErrorCode::no_server, "the server was withdrawn before the handler was entered"};
     default: return {ErrorCode::busy, "the server's queue is full; try again later or elsewhere"};
   }

@@ -12,7 +12,7 @@
 
 namespace midplane::inline v0::mailbox {
 
-/// What a handler did with a message. `failed`: it threw; the text says what.
+/// May throw; that is counted.
 using Handler = Function<void(AnyMessage&)>;
 
 struct RunnerOptions {

@@ -101,8 +101,9 @@ bool Outlet::renew() noexcept {
         blocking |= way->blocks;
       } else {
         way->chosen.reserve(route_->far().size());
-        members_of(far.group).push_back({far.id, nullptr, nullptr, Overflow::drop_newest, false, false, false, false,
-                                         static_cast<std::size_t>(way - ways.begin())});
+        Mouth member{far.id, nullptr, nullptr, Overflow::drop_newest, false};
+        member.way = static_cast<std::size_t>(way - ways.begin());
+        members_of(far.group).push_back(member);
       }
     }
     mouths_.swap(mouths);
@@ -359,14 +360,13 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
                          Wakes& wakes, bool together) noexcept {
   const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
-  const exec::Waiting waiting{nullptr};
   if (drainer && drainer->runs_here()) {
     offering.would_deadlock = true;
   } else if (fits) {
+    const exec::Waiting waiting{nullptr};
     // Whoever is to make room must know what waits.
     if (together) find_unlisted(wakes);
     wakes.tell();
-    bool others_drive = mouth.lane->is_attended();
     while (!mouth.mailbox->closing()) {
       if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, together);
       const Instant now = clock.now();
@@ -378,9 +378,9 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
       // Whose loop runs elsewhere is left to it: waiting to drive in its place would have each of its rounds wake this thread.
       const std::uint64_t at = mouth.lane->position();
       std::size_t ran = 0;
-      if (others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
+      if (mouth.others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
       else ran = drainer->drive(std::min(until, now + nap));
-      others_drive = ran == 0 && mouth.lane->position() != at;
+      mouth.others_drive = ran == 0 && mouth.lane->position() != at;
     }
   }
   lose(mouth, mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest, offering);

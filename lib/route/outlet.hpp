@@ -168,6 +168,7 @@ class Outlet {
     bool is_in_lane = false;  ///< its messages go through the lane
     bool is_direct = false;   ///< ... and who has room in it need not ask anybody
     bool waits = false;       ///< for room, in this very `offer`
+    bool others_drive = false;  ///< its loop, as seen when it was waited for room last
     std::size_t way = 0;  ///< of a far member, which has no mailbox
     [[nodiscard]] bool is_far() const noexcept { return mailbox == nullptr; }
   };
@@ -187,7 +188,6 @@ class Outlet {
   };
   bool renew() noexcept;
   static void leave(const Mouth& mouth) noexcept;
-  static bool has_room(Mouth& mouth, std::uint32_t size) noexcept { return mouth.lane && mouth.lane->reserve(size); }
   static void lose(Mouth& mouth, DropReason reason, Offering& offering) noexcept;
   bool reserve_refusing(std::uint32_t size) noexcept;
   void deliver_one(wire::Envelope* envelope, std::span<const std::string> groups, SubscriptionId only, Wakes& wakes) noexcept;

@@ -10,12 +10,20 @@ TopicRoute::~TopicRoute() {
 }
 
 void TopicRoute::add(Near near) {
+  if (near_.size() == near_.capacity()) near_.reserve(2 * near_.size() + 1);
   near.mailbox->ref();
   if (retained_ && !near.mismatched && near.group.empty()) {
     detail::acquire(retained_);
     near.mailbox->put_retained(retained_);
   }
   near_.push_back(std::move(near));
+  changed();
+}
+
+void TopicRoute::mark(SubscriptionId id, bool mismatched) noexcept {
+  for (Near& near : near_) {
+    if (near.id == id) near.mismatched = mismatched;
+  }
   changed();
 }
 

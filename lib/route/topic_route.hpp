@@ -49,7 +49,8 @@ class TopicRoute {
   std::mutex& ordered() noexcept { return ordered_; }
 
   // `ordered` held.
-  void add(Near near);
+  void add(Near near);  ///< nothing was done when it throws
+  void mark(SubscriptionId id, bool mismatched) noexcept;
   void remove(SubscriptionId id) noexcept;
   void add(Far far);
   void remove_far(SubscriptionId id) noexcept;

@@ -1,5 +1,6 @@
 #include "route/topics.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <midplane/names.hpp>
@@ -47,10 +48,13 @@ Result<std::shared_ptr<TopicRoute>> Topics::open_to_publish(std::string_view nam
   if (!route) return Error{ErrorCode::no_memory, "no memory for another topic"};
   if (auto stated = state_type(*route, type, mismatches); !stated) return stated.error();
   const std::unique_lock lock{mutex_};
-  if (std::exchange(route->is_published, true)) return route;
+  if (route->is_published) return route;
   for (auto& [id, far] : far_) {
-    if (matches(far.wanted.pattern, name)) join_far(route, far);
+    // Some may have joined at a call that memory ended.
+    const auto is_it = [&route](const auto& one) { return one.first == route; };
+    if (matches(far.wanted.pattern, name) && std::none_of(far.joined.begin(), far.joined.end(), is_it)) join_far(route, far);
   }
+  route->is_published = true;
   return route;
 }
 
@@ -65,10 +69,13 @@ Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type, Mismatc
   }
   route.type = &type;
   // Patterns that joined before the type was known are judged now.
-  for (const auto& [id, wanted] : near_) {
-    if (!matches(wanted.pattern, route.name()->text) || !mismatches.judge(route, wanted)) continue;
-    route.remove(id);
-    route.add(Near{id, wanted.mailbox, wanted.group, true});
+  try {
+    for (const auto& [id, wanted] : near_) {
+      if (matches(wanted.pattern, route.name()->text)) route.mark(id, mismatches.judge(route, wanted));
+    }
+  } catch (...) {
+    route.type = nullptr;
+    throw;
   }
   return ok();
 }
@@ -99,15 +106,14 @@ Result<void> Topics::subscribe(Wanted wanted) {
   mailbox::Mailbox& mailbox = *wanted.mailbox;
   {
     const std::unique_lock lock{mutex_};
-    if (exact) {
-      join(*routes_.find(wanted.pattern)->second, wanted, mismatches);
-    } else {
-      for (const auto& [name, route] : routes_) {
-        if (matches(wanted.pattern, name)) join(*route, wanted, mismatches);
-      }
-    }
+    const auto added = near_.emplace(wanted.id, std::move(wanted)).first;
     mailbox.ref();
-    near_.emplace(wanted.id, std::move(wanted));
+    try {
+      for_each_covered(added->second.pattern, [&](TopicRoute& route) { join(route, added->second, mismatches); });
+    } catch (...) {
+      leave(added);
+      throw;
+    }
   }
   mismatches.tell();
   mailbox.poke();  // no lock held: an inline handler takes the retained values right here
@@ -116,21 +122,24 @@ Result<void> Topics::subscribe(Wanted wanted) {
 
 void Topics::unsubscribe(SubscriptionId id) noexcept {
   const std::unique_lock lock{mutex_};
-  const auto found = near_.find(id);
-  if (found == near_.end()) return;
-  const auto leave = [id](TopicRoute& route) {
+  if (const auto found = near_.find(id); found != near_.end()) leave(found);
+}
+
+void Topics::leave(std::map<SubscriptionId, Wanted>::iterator one) noexcept {
+  for_each_covered(one->second.pattern, [id = one->first](TopicRoute& route) {
     const std::lock_guard ordered{route.ordered()};
     route.remove(id);
-  };
-  if (const auto exact = routes_.find(found->second.pattern); exact != routes_.end()) {
-    leave(*exact->second);
-  } else {
-    for (const auto& [name, route] : routes_) {
-      if (matches(found->second.pattern, name)) leave(*route);
-    }
+  });
+  one->second.mailbox->unref();
+  near_.erase(one);
+}
+
+template <class Visit>
+void Topics::for_each_covered(std::string_view pattern, Visit&& visit) const {
+  if (const auto exact = routes_.find(pattern); exact != routes_.end()) return visit(*exact->second);
+  for (const auto& [name, route] : routes_) {
+    if (matches(pattern, name)) visit(*route);
   }
-  found->second.mailbox->unref();
-  near_.erase(found);
 }
 
 void Topics::subscribe_far(FarWanted wanted) {

@@ -87,6 +87,9 @@ class Topics {
     std::vector<std::pair<std::shared_ptr<TopicRoute>, std::shared_ptr<wire::TopicSink>>> joined;
   };
   static void join(TopicRoute& route, const Wanted& wanted, Mismatches& mismatches);
+  void leave(std::map<SubscriptionId, Wanted>::iterator one) noexcept;
+  template <class Visit>
+  void for_each_covered(std::string_view pattern, Visit&& visit) const;
   static void join_far(const std::shared_ptr<TopicRoute>& route, FarJoined& far);
 
   wire::PayloadMemory& memory_;

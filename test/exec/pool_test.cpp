@@ -25,6 +25,21 @@ std::size_t threads_of_this_process() {
   return count;
 }
 
+/// A pool of two that has no threads: what its workers would do, the test does.
+struct Pretended final : Executor {
+  void submit(Work&) noexcept override {}
+  void start(TimerWork&) noexcept override {}
+  bool cancel(TimerWork&) noexcept override { return false; }
+  bool runs_here() const noexcept override { return exec::Running::of(this); }
+  bool may_wait_here() const noexcept override {
+    if (asked) asked();
+    return exec::Running::of(this)->may_wait();
+  }
+  bool stop(Instant) noexcept override { return true; }
+  exec::Waiters waiters{2};
+  std::function<void()> asked;
+};
+
 }  // namespace
 
 TEST_CASE("a pool of one runs the works of one thread in their order") {
@@ -102,29 +117,54 @@ TEST_CASE("a worker may wait while another one does not wait, and the last one m
   CHECK(afterwards);
 }
 
-TEST_CASE("a worker that waits for another executor's works does not count on itself either") {
-  const auto executor = pool(2);
-  const auto elsewhere = pool(1);
-  Event asked, over;
-  bool first = false, second = true;
-  Call other{[&] {
-    second = executor->may_wait_here();
-    asked.set();
-  }};
-  Call asking{[&] {
-    {
-      const exec::Waiting waiting{elsewhere.get()};
-      const exec::Waiting within{elsewhere.get()};  // counts once
-      first = static_cast<bool>(within);
-      executor->submit(other);
-      asked.wait();
-    }
-    over.set();
-  }};
-  executor->submit(asking);
-  over.wait();
-  CHECK(first);
-  CHECK(!second);
+TEST_CASE("a worker that waits for another executor's works does not count on itself either, and counts once") {
+  for (const std::size_t workers : {2, 3}) {
+    const auto executor = pool(workers);
+    const auto elsewhere = pool(1);
+    Event asked, over;
+    bool second = workers == 2;
+    Call other{[&] {
+      second = executor->may_wait_here();
+      asked.set();
+    }};
+    Call asking{[&] {
+      {
+        const exec::Waiting waiting{elsewhere.get()};
+        const exec::Waiting within{elsewhere.get()};
+        executor->submit(other);
+        asked.wait();
+      }
+      over.set();
+    }};
+    executor->submit(asking);
+    over.wait();
+    CHECK(second == (workers == 3));
+  }
+}
+
+TEST_CASE("the last worker counts while it waits for another executor's works, and may not wait for its own pool") {
+  Pretended executor;
+  REQUIRE(executor.waiters.begin());
+  const exec::Running run{&executor, &executor.waiters};
+  {
+    const exec::Waiting waiting{nullptr};
+    CHECK(static_cast<bool>(waiting));
+    CHECK(!exec::Waiting{&executor});
+    executor.waiters.end();  // the other one is back ...
+    CHECK(!executor.waiters.may_begin());
+    CHECK(static_cast<bool>(exec::Waiting{&executor}));
+  }
+  CHECK(executor.waiters.may_begin());
+}
+
+TEST_CASE("a wait that was refused stays refused when another worker's wait ends at that moment, and does not count") {
+  Pretended executor;
+  REQUIRE(executor.waiters.begin());
+  const exec::Running run{&executor, &executor.waiters};
+  executor.asked = [&] { executor.waiters.end(); };
+  const exec::Waiting waiting{&executor};
+  CHECK(!waiting);
+  CHECK(executor.waiters.begin());
 }
 
 TEST_CASE("a timer fires while another worker is blocked in a timer") {

@@ -94,6 +94,28 @@ TEST_CASE("a message is never left behind by a consumer that attended the lane a
   thread.join();
 }
 
+TEST_CASE("a lane that was attended is looked at once more where the system refuses to order all threads") {
+  struct Refused : base::Proven {
+    static bool all_threads() noexcept { return false; }
+  };
+  Admission admission{64, 1 << 20};
+  const auto lane = BasicLane<Refused>::make(admission, 1);
+  wire::Envelope envelope{};
+  REQUIRE(lane->reserve(0));
+  CHECK(lane->push(&envelope));
+  lane->attend();
+  CHECK(!lane->unlist());  // not empty
+  lane->advance(0, 0);
+  lane->attend();
+  CHECK(!lane->unlist());  // a push may just have seen that it is attended
+  REQUIRE(lane->reserve(0));
+  CHECK(!lane->push(&envelope));
+  lane->advance(1, 0);
+  CHECK(lane->unlist());
+  REQUIRE(lane->reserve(0));
+  CHECK(lane->push(&envelope));
+}
+
 TEST_CASE("a message for several lanes, told of once behind all pushes, is never left behind by a consumer that goes to rest") {
   Consumer consumer;
   std::thread thread{[&] { consumer.run(); }};

@@ -44,21 +44,6 @@ void offer(Mailbox& box, Lane& lane, wire::Envelope* envelope) {
 
 }  // namespace
 
-TEST_CASE("Admission is exact in messages and in bytes, also when its words have wrapped") {
-  Admission admission{3, 100};
-  for (int round = 0; round < 100'000; ++round) {
-    REQUIRE(admission.reserve(load_of(1, 50)));
-    REQUIRE_FALSE(admission.reserve(load_of(1, 51)));
-    REQUIRE(admission.reserve(load_of(1, 50)));
-    REQUIRE(admission.reserve(load_of(1, 0)));
-    REQUIRE_FALSE(admission.reserve(load_of(1, 0)));
-    admission.release(load_of(1, 50));
-    admission.unreserve(load_of(1, 50));
-    admission.release(load_of(1, 0));
-  }
-  CHECK(admission.used() == 0);
-}
-
 TEST_CASE("a lane holds a sixteenth of the bound in advance at most, in messages and in bytes, however small they are") {
   Admission admission{1024, 1 << 20};
   const auto lane = Lane::make(admission, 1);

@@ -1,12 +1,11 @@
 /// What a mailbox does when it is full or memory is short: it says so, counts it, and works on afterwards.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include <midplane/executors.hpp>
 
+#include "../short_of_memory.hpp"
 #include "../wire/counting_resource.hpp"
 #include "base/clock.hpp"
 #include "mailbox/pull_box.hpp"
@@ -14,44 +13,11 @@
 #include "wire/payload_memory.hpp"
 #include "wire/return_address.hpp"
 
-namespace {
-/// After so many more allocations of this thread every one fails; below 0 none does.
-thread_local int allocations_left = -1;
-
-void* allocate(std::size_t bytes) noexcept {
-  if (allocations_left == 0) return nullptr;
-  if (allocations_left > 0) --allocations_left;
-  return std::malloc(bytes ? bytes : 1);
-}
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  void* memory = allocate(bytes);
-  if (!memory) throw std::bad_alloc{};
-  return memory;
-}
-void* operator new[](std::size_t bytes) { return operator new(bytes); }
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes); }
-void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-
 using namespace midplane;
 using namespace midplane::mailbox;
+using midplane::test::short_of_memory;
 
 namespace {
-
-/// What `fn` answers when memory ends after `allocations`.
-template <class F>
-auto short_of_memory(int allocations, F&& fn) {
-  struct Ended {
-    ~Ended() { allocations_left = -1; }
-  } ended;
-  allocations_left = allocations;
-  return fn();
-}
 
 bool accept(std::span<const std::byte>) noexcept { return true; }
 

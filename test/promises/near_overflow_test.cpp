@@ -194,6 +194,28 @@ TEST_CASE("P4 block in a handler of the same executor never waits and says would
   CHECK(world.clock->now() == Instant{});
 }
 
+TEST_CASE("P4 a handler that runs while its publish waits for room is told so when it publishes there, and nothing is lost") {
+  for (const bool one_thread : {false, true}) {
+    CAPTURE(one_thread);
+    World world;
+    auto publisher = world.bus.publisher(numbers, {.one_thread = one_thread}).value();
+    Numbers first_seen, second_seen;
+    std::vector<ErrorCode> told;
+    const Queue one{.messages = 1, .overflow = Overflow::block, .block_for = seconds{9}};
+    auto first = world.bus.subscribe(numbers, [&](const Message<Bytes>& m) {
+      first_seen.push_back(number_in(m));
+      if (m.sequence() == 1) told.push_back(put(publisher, 99).error().code());
+    }, with(one)).value();
+    auto second = world.bus.subscribe(numbers, [&](const Message<Bytes>& m) { second_seen.push_back(number_in(m)); }, with(one)).value();
+    for (std::uint64_t i = 0; i < 6; ++i) CHECK(put(publisher, i)->queued == 2);
+    world.settle();
+    CHECK(told == std::vector{ErrorCode::would_deadlock});
+    CHECK(first_seen == Numbers{0, 1, 2, 3, 4, 5});
+    CHECK(second_seen == Numbers{0, 1, 2, 3, 4, 5});
+    check_conserved(world.bus);
+  }
+}
+
 TEST_CASE("P4 with several Publishers the bound is never exceeded and at most one eighth of it stays free") {
   for (const std::size_t bound : {1u, 7u, 64u, 1000u}) {
     for (const std::size_t publishers : {2u, 8u, 40u}) {
