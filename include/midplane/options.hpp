@@ -22,7 +22,8 @@ enum class Overflow : std::uint8_t {
   /// `PublisherOptions::far_wait`; of others the newest is dropped.
   refuse,
   /// After all others, `publish` waits up to `Queue::block_for`, then as drop_newest. Over a link only Publishers that
-  /// chose `PublisherOptions::far_wait` do; of others the newest is dropped at once.
+  /// chose `PublisherOptions::far_wait` do; of others the newest is dropped at once. A peer waits for what it has put there
+  /// itself: beside others, and for what waited when it came, see docs/reliability.md, Promises.
   block,
 };
 /// The last of them, to check a number that is data.

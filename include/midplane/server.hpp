@@ -106,8 +106,8 @@ class Request : public Message<Q> {
   [[nodiscard]] Duration remaining() const noexcept { return detail::remaining(*this); }
   /// True once nobody waits for an answer any more: the asker gave up, by cancel or by deadline, or was answered. Stop working.
   [[nodiscard]] bool cancelled() const noexcept { return detail::cancelled(*this); }
-  /// Calls `fn` once when the asker gives up, on the thread that learns of it; never when it is answered before, and at once
-  /// where `cancelled()` is true already.
+  /// Calls `fn` once when the asker gives up, on the thread that learns of it: not when it is answered while `fn` waits, and at
+  /// once where `cancelled()` is true already.
   void on_cancel(Function<void()> fn) const { detail::when_cancelled(*this, std::move(fn)); }
   /// The asker's authenticated name; empty until links authenticate.
   [[nodiscard]] std::string_view principal() const noexcept { return {}; }

@@ -10,12 +10,14 @@ somewhere, and the pairs of schema_evolution.md get their verdict from midplane-
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 
 ROOT, BUILD = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
+sys.path.insert(0, str(ROOT / "scripts"))
+from recordings import free_port  # noqa: E402
+
 PROGRAMS = {pathlib.Path(path).name: os.path.abspath(path) for path in sys.argv[3:]}
 LIMIT = 120
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4}\b")  # free ones stand in for them while a page runs
@@ -41,12 +43,6 @@ def make_tools(folder):
     return tools
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def masked(text, is_masked):
     return re.sub(r"[\d.]+", "#", re.sub(r"[ \t]+", " ", text)) if is_masked else text
 
@@ -59,7 +55,9 @@ def run_page(page):
     faults, background = [], []
     with tempfile.TemporaryDirectory(prefix="midplane-docs-") as scratch:
         folder = pathlib.Path(scratch)
-        ports = {port: free_port() for port in sorted(set(PORT.findall(text)))}
+        ports = {}
+        for port in sorted(set(PORT.findall(text))):
+            ports[port] = free_port(ports.values())
         environment = dict(os.environ, PATH=f"{make_tools(folder)}:{os.environ['PATH']}")
         for schema in (ROOT / "examples/schema_evolution").glob("*.fbs"):
             (folder / schema.name).write_text(schema.read_text())

@@ -329,6 +329,18 @@ def doctor(at):
 def places(at):
     refused("without a subcommand the program names them", 2, (), "subcommand")
     refused("an unknown subcommand is refused with the known ones", 2, ("subscribe", "x"), "no subcommand subscribe", "ls, sub, pub, req, schema, bench, doctor")
+    refused("an unknown subcommand of schema is refused with the known ones", 2, ("schema", "bogus"), "no subcommand bogus of schema", "show, check, decode")
+    for command in (("pub", "a", "x"), ("sub", "a"), ("req", "a")):
+        for count in ("0", "-1", "99999999999999999999999"):
+            refused(f"--count {count} of {command[0]} is refused", 2, (*command, "--count", count), f"{count} not in range 1 to")
+    refused("pub --type without --schema is refused", 2, ("pub", "a", "x", "--type", "y"), "--schema")
+    refused("pub --count of lines is refused", 2, ("pub", "a", "-", "--count", "3"), "each line is published once")
+    refused("doctor refuses a list of addresses", 2, ("doctor", "--peer", "tcp://127.0.0.1:1,tcp://127.0.0.1:2"), "--peer takes one address")
+    refused("doctor refuses what is no duration, also when no bus is named", 2, ("doctor", "--timeout", "5"), "no duration")
+    for command in (("ls", "--for", "0s", "--peer", at), ("sub", "host.*.cpu", "--raw", "--count", "1", "--peer", at), ("schema", "show", "host.db1.cpu", "--peer", at), ("--help",)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([MIDPLANE, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=40, env=ALONE)
+        check(done.returncode == 5 and "stdout can not be written" in done.stderr, f"{command[0]} whose output can not be written ends with 5", done)
     refused("an unknown option is refused", 2, ("ls", "--pear", at), "--pear", "midplane ls --help")
     refused("options in front of the subcommand are told their place", 2, ("--peer", "tcp://a:1", "ls", "--peer", "tcp://b:2"),
             "midplane ls --peer tcp://a:1 --peer tcp://b:2")
@@ -465,6 +477,16 @@ def outcomes():
         else:
             check(", not known to have arrived " in got.out, "pub tells what is not known to have arrived", got)
         check(got.code == 1 and "a peer has not taken" in got.err, "pub ends with 1 when it does not know what became of a message", got)
+    with depot("a") as at:
+        pub = subprocess.Popen([MIDPLANE, "pub", "full.block", "x", "--raw", "--count", "6", "--timeout", "10m", "--peer", at],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
+        while True:  # until its first message is there, and the others wait for room
+            got = run("ls", "full.block", "--json", "--for", "0s", "--peer", at)
+            if [one for one in got.objects if one["kind"] == "subscription" and one["waiting"] == 4]:
+                break
+        pub.send_signal(signal.SIGINT)
+        out, err = pub.communicate(timeout=40)
+        check(pub.returncode == 1 and "not known to have arrived" in out and "so far" in err, "Ctrl-C ends the wait of pub, which tells what it knows", out + err)
     with depot("a") as at:
         got = run("pub", "twice", "x", "--raw", "--json", "--peer", at)
         check(got.code == 0 and got.objects[0]["unknown"] == 0, "pub knows that what two subscriptions of one peer took has arrived", got)

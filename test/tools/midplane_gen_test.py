@@ -201,6 +201,18 @@ class Ending(Case):
         self.assertIn("--flatc", done.stderr)
 
 
+    def test_a_flatc_that_writes_nothing_is_4(self):
+        done = subprocess.run([GEN, self.write("market.fbs", TABLES), "--out", self.folder / "out", "--flatc", "/bin/true"], capture_output=True, text=True)
+        self.expect(4, done)
+        self.assertIn("/bin/true: ended well and wrote no market_generated.h", done.stderr)
+
+    def test_output_that_can_not_be_written_is_4(self):
+        schema = self.write("market.fbs", TABLES)
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([GEN, "--check", schema, schema, "--flatc", FLATC], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("stdout can not be written", done.stderr)
+
     def test_only_what_flatc_says_of_the_markers_brings_the_hint_to_include_them(self):
         hint = 'need include "midplane.fbs"'
         for name, text in (("a", service("ticks(Tick):midplane.Topic;").replace('include "midplane.fbs";', "")),

@@ -82,7 +82,7 @@ std::string with_holes(std::string_view name) {
 std::string hint_for(std::string_view name) {
   if (name.find_first_of("{<$") == name.npos) return {};
   const std::string pattern = with_holes(name);
-  if (pattern.empty()) return "; write a `*` for each filled-in token, as in `van.*.position`";
+  if (pattern.empty()) return name.starts_with("_midplane.") ? std::string{} : "; write a `*` for each filled-in token, as in `van.*.position`";
   const bool many = std::count(pattern.begin(), pattern.end(), '*') > 1;
   return "; write `" + pattern + "`: the constant becomes a function that takes the " + (many ? "tokens" : "token");
 }

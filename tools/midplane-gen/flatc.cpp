@@ -130,6 +130,10 @@ Compiled compile(const Flatc& flatc, const fs::path& schema, const fs::path& scr
     stop(Exit::cannot_write, schema.string() + ": flatc ended with code " + std::to_string(code) +
                                  "; correct what it reports above" + hint_for(said));
   const std::string stem = schema.stem().string();
+  for (const char* ending : {"_generated.h", ".bfbs"}) {
+    if (!fs::exists(scratch / (stem + ending)))
+      stop(Exit::cannot_write, flatc.program + ": ended well and wrote no " + stem + ending + "; is it the FlatBuffers compiler? see --flatc");
+  }
   return {without_markers(read_file(scratch / (stem + "_generated.h"))), read_file(scratch / (stem + ".bfbs"))};
 }
 

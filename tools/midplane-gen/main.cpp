@@ -76,7 +76,9 @@ int main(int argc, char** argv) {
   }
   if (auto folder = midplane::gen::installed_markers()) flatc.include_folders.push_back(folder->string());  // the last
   try {
-    return static_cast<int>(run(task, comparison, flatc, check->count() != 0));
+    const Exit exit = run(task, comparison, flatc, check->count() != 0);
+    if (!std::cout.flush()) midplane::gen::stop(Exit::cannot_write, "stdout can not be written; is the disk full?");
+    return static_cast<int>(exit);
   } catch (const midplane::gen::Stop& stop) {
     std::cerr << "midplane-gen: " << stop.text << '\n';
     return static_cast<int>(stop.exit);

@@ -86,6 +86,9 @@ class Doctor {
   explicit Doctor(const Options& options) : options_{options} {}
 
   Exit run() {
+    // Wrong usage, before anything is looked at.
+    static_cast<void>(duration_of(options_.where.timeout, "--timeout"));
+    if (Where where = options_.where; names_a_bus(where)) complete(where);
     versions();
     machine();
     round_trip("tcp loopback", "tcp://127.0.0.1:0");
@@ -194,13 +197,8 @@ class Doctor {
   // ---- the buses that were named ----
 
   void buses() {
-    Where where = options_.where;
-    try {
-      complete(where);
-    } catch (const Stop&) {
-      return say("other buses", fine, "none was named; --peer ADDRESS looks at one");
-    }
-    const auto session = Session::reach(where, Session::Nobody::is_fine);
+    if (!names_a_bus(options_.where)) return say("other buses", fine, "none was named; --peer ADDRESS looks at one");
+    const auto session = Session::reach(options_.where, Session::Nobody::is_fine);
     for (const Session::Missing& one : session->missing()) missing(one);
     if (session->peers().empty()) return;
     for (const Description& bus : session->ask_all()) look_at(bus);
@@ -269,7 +267,9 @@ class Doctor {
     if (reason == "handler_failed") return "its handler threw";
     if (reason == "expired") return "messages were older than their ttl: the receiver is slow or the line is";
     if (reason == "no_memory") return "the bus's payload memory was used up";
-    return "docs/reliability.md explains this reason";
+    if (reason == "malformed") return "the bytes were no valid value of its type: who sends them writes another schema, or raw bytes";
+    if (reason == "too_large") return "messages were larger than Limits::message_bytes_max of the receiver";
+    return "docs/loss_and_back_pressure.md tells the cause and the knob of each reason";
   }
 
   static std::string outlook_of(const SubscriptionDescription& one) {

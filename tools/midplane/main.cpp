@@ -1,6 +1,8 @@
 // midplane: look at buses, talk to them, measure and explain them. What it knows of any payload came over the bus.
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -28,6 +30,25 @@ Only the buses that are named are asked. Results go to stdout, all else to stder
 Exit codes: 0 done, 1 the answer was an error or a finding, 2 wrong usage, 3 no bus was reached, 4 nothing came or
 nobody knows the name, 5 trouble with this machine, 130 Ctrl-C before there was an outcome.)";
 
+std::vector<std::string> subcommands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  return names;
+}
+
+/// The fault when a word stands where only subcommands may; empty: there is none.
+std::string unknown_subcommand(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* at = &app;
+  for (const std::string& word : words) {
+    const std::vector<std::string> names = subcommands_of(*at);
+    if (names.empty() || word.starts_with('-')) break;
+    if (std::find(names.begin(), names.end(), word) == names.end())
+      return "no subcommand " + shown(word) + (at == &app ? "" : " of " + at->get_name()) + "; there are " + joined(names);
+    at = at->get_subcommand_ptr(word).get();
+  }
+  return {};
+}
+
 /// What to write instead when options of a subcommand stand in front of it; empty: they do not.
 std::string options_before_subcommand(const std::vector<std::string>& words, const std::vector<std::string>& subcommands) {
   const auto is_own = [](const std::string& word) { return word == "-h" || word == "--help" || word == "--version"; };
@@ -38,6 +59,14 @@ std::string options_before_subcommand(const std::vector<std::string>& words, con
   turned.insert(turned.end(), words.begin(), command);
   turned.insert(turned.end(), command + 1, words.end());
   return "options stand behind the subcommand: " + joined(turned, " ");
+}
+
+/// What was found out does not count when it could not be said.
+Exit written(Exit exit) {
+  errno = 0;
+  if (std::cout.flush()) return exit;
+  note(std::string{"stdout can not be written: "} + (errno != 0 ? std::strerror(errno) : "it failed before") + "; is the disk full?");
+  return Exit::trouble;
 }
 
 }  // namespace
@@ -51,10 +80,9 @@ int main(int argc, char** argv) {
   Chosen chosen;
   for (const auto add : {add_ls, add_sub, add_pub, add_req, add_schema, add_bench, add_doctor}) add(app, chosen);
 
-  std::vector<std::string> names;
-  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
-  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    note("no subcommand " + shown(argv[1]) + "; there are " + joined(names));
+  const std::vector<std::string> names = subcommands_of(app);
+  if (const std::string unknown = unknown_subcommand(app, {argv + 1, argv + argc}); !unknown.empty()) {
+    note(unknown);
     return static_cast<int>(Exit::usage);
   }
   if (const std::string early = options_before_subcommand({argv + 1, argv + argc}, names); !early.empty()) {
@@ -64,7 +92,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& fault) {
-    if (fault.get_exit_code() == 0) return app.exit(fault);
+    if (fault.get_exit_code() == 0) return app.exit(fault), static_cast<int>(written(Exit::done));
     note(std::string{fault.what()} + "; see midplane " +
          (app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ") + "--help");
     return static_cast<int>(Exit::usage);
@@ -72,15 +100,13 @@ int main(int argc, char** argv) {
   try {
     // Before any thread of a bus: they all inherit what is blocked. It lives as long as its thread, which never ends.
     static Signals signals;
-    const Exit exit = chosen.run(signals);
-    std::cout.flush();
-    return static_cast<int>(exit);
+    return static_cast<int>(written(chosen.run(signals)));
   } catch (const Stop& stop) {
-    std::cout.flush();
+    const Exit exit = written(stop.exit);
     note(stop.what());
-    return static_cast<int>(stop.exit);
+    return static_cast<int>(exit);
   } catch (const std::exception& fault) {
-    std::cout.flush();
+    static_cast<void>(written(Exit::trouble));
     note(fault.what());
     return static_cast<int>(Exit::trouble);
   }

@@ -7,6 +7,7 @@
 
 #include "catalogue.hpp"
 #include "commands.hpp"
+#include "counts.hpp"
 #include "files.hpp"
 #include "text.hpp"
 
@@ -80,6 +81,8 @@ class Pub {
     if (!topic) stop(Exit::usage, topic.error().message());
     const Duration every = duration_of(options_.every, "--every");
     if (options_.raw && !options_.file.empty()) stop(Exit::usage, "--raw and --schema exclude one another");
+    if (!options_.type.empty() && options_.file.empty()) stop(Exit::usage, "--type chooses a table of the file that --schema names");
+    if (options_.json == "-" && options_.count != 1) stop(Exit::usage, "with - each line is published once; --count goes with a JSON text");
     std::shared_ptr<const TypeSchema> type;
     if (!options_.file.empty()) type = std::make_shared<TypeSchema>(read_schema(options_.file, options_.type));
     session_ = Session::reach(options_.where);
@@ -139,14 +142,14 @@ class Pub {
   }
 
   Exit summary(const std::string& type) {
-    static_cast<void>(session_->bus().drain(session_->timeout()));
+    const auto until = std::chrono::steady_clock::now() + session_->timeout();
+    const auto is_over = [&] { return signals_.fired() || std::chrono::steady_clock::now() >= until; };
+    constexpr Duration slice = std::chrono::milliseconds{100};  // so that Ctrl-C is heard
+    while (!session_->bus().drain(slice).complete && !is_over()) continue;
     // The counters follow what has left by a moment.
     Left left;
-    const auto until = std::chrono::steady_clock::now() + session_->timeout();
     do left = left_of(session_->bus(), options_.topic);
-    while (left.delivered + left.dropped < sum_.sinks && !bell_.wait(std::chrono::milliseconds{5}, [&] {
-      return std::chrono::steady_clock::now() >= until;
-    }));
+    while (left.delivered + left.dropped < sum_.sinks && !bell_.wait(std::chrono::milliseconds{5}, is_over));
     const std::uint64_t lost = std::max<std::uint64_t>(left.dropped, sum_.dropped);
     const std::uint64_t ended = left.delivered + lost;
     const std::uint64_t unknown = sum_.sinks > ended ? sum_.sinks - ended : 0;  // they wait here for room at the peer, or are on their way
@@ -164,7 +167,7 @@ class Pub {
       std::cout << '\n';
     }
     if (unknown > 0)
-      note("a peer has not taken " + plural(unknown, "message") + " within " + text_of(session_->timeout()) +
+      note("a peer has not taken " + plural(unknown, "message") + (signals_.fired() ? " so far" : " within " + text_of(session_->timeout())) +
            ": its subscriber may be slow and its queue full; `midplane doctor` looks, --timeout waits longer");
     if (failed_ || lost > 0 || unknown > 0) return Exit::answer;
     return published_ > 0 ? Exit::done : Exit::nothing;
@@ -187,7 +190,7 @@ void add_pub(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<Options>();
   command->add_option("TOPIC", options->topic, "the topic's whole name")->required();
   command->add_option("JSON", options->json, "an object with the type's fields; '-': one from each line of stdin")->required();
-  command->add_option("-n,--count", options->count, "publish it so many times")->check(CLI::PositiveNumber);
+  command->add_option("-n,--count", options->count, "publish it so many times")->check(at_least_one());
   command->add_option("--every", options->every, "time between two messages")->capture_default_str();
   command->add_option("--header", options->headers, "NAME=VALUE beside the message; may be repeated")->expected(1)->take_all();
   command->add_option("--schema", options->file, "a binary schema (.bfbs) to write by, when no bus knows the type");
@@ -196,7 +199,8 @@ void add_pub(CLI::App& app, Chosen& chosen) {
   add_where(*command, options->where);
   command->footer("Examples:\n  midplane pub host.db1.pace '{\"interval_ms\":100}' --peer tcp://127.0.0.1:7400\n"
                   "  midplane pub app.events - < events.jsonl\n\nWaits until somebody subscribes, at most the timeout; and at the end until "
-                  "each message\nhas arrived or is lost. Ends with 1 when one was lost or is not known to have arrived.");
+                  "each message\nis taken by the peer's bus or lost, the timeout again at most. Ends with 1 when one was lost or is not known to "
+                  "have arrived.\nA queue that was full there already may lose it still, and counts it: `midplane ls`, LOST.");
   command->callback([&chosen, options] { chosen.run = [options](Signals& signals) { return Pub{*options, signals}.run(); }; });
 }
 

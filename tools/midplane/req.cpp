@@ -7,6 +7,7 @@
 
 #include "catalogue.hpp"
 #include "commands.hpp"
+#include "counts.hpp"
 #include "text.hpp"
 
 namespace midplane::tool {
@@ -150,7 +151,7 @@ void add_req(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<Options>();
   command->add_option("SERVICE", options->service, "the service's whole name")->required();
   command->add_option("JSON", options->json, "an object with the question's fields")->capture_default_str();
-  command->add_option("-n,--count", options->count, "end a stream after so many replies");
+  command->add_option("-n,--count", options->count, "end a stream after so many replies")->check(at_least_one());
   command->add_option("--for", options->duration, "let a stream last so long, like 1h; otherwise the timeout is for all of it");
   command->add_flag("--pretty", options->pretty, "replies over several lines");
   command->add_flag("--raw", options->raw, "ask with the text itself, as raw bytes");

@@ -48,6 +48,11 @@ void add_where(CLI::App& command, Where& where) {
   command.add_flag("--json", where.json, "one JSON object a line, for programs");
 }
 
+bool names_a_bus(const Where& where) {
+  const char* named = std::getenv("MIDPLANE_PEERS");
+  return !where.peers.empty() || !where.listen.empty() || (named && !addresses_in(named).empty());
+}
+
 void complete(Where& where) {
   refuse_lists("--peer", where.peers);
   refuse_lists("--listen", where.listen);

@@ -28,6 +28,8 @@ struct Where {
   bool json = false;
 };
 void add_where(CLI::App& command, Where& where);
+/// False: no --peer, no --listen, nothing in MIDPLANE_PEERS.
+[[nodiscard]] bool names_a_bus(const Where& where);
 /// MIDPLANE_PEERS where no --peer was given; wrong usage without any address.
 void complete(Where& where);
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "commands.hpp"
+#include "counts.hpp"
 #include "decoder.hpp"
 #include "text.hpp"
 
@@ -241,7 +242,7 @@ void add_sub(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("sub", "show the messages of all topics that a pattern stands for, until Ctrl-C");
   const auto options = std::make_shared<Options>();
   command->add_option("PATTERN", options->pattern, "topics: '*' is one token, '>' one or more last tokens")->required();
-  command->add_option("-n,--count", options->count, "end after so many messages");
+  command->add_option("-n,--count", options->count, "end after so many messages")->check(at_least_one());
   command->add_option("--for", options->duration, "end after so long, like 10s");
   command->add_flag("--rate", options->rate, "messages and bytes per second and topic, each second, instead of messages");
   command->add_flag("--raw", options->raw, "the bytes of the payloads, one behind the other, and nothing else");
