@@ -221,7 +221,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   const auto count = [this, &way, size, is_draining] {
     // Nobody waited for a one_thread publish that was under way when the drain began.
     base::order_for_compiler();
-    if (is_draining || (options_.one_thread && bus->refuses())) bus->has_gone_on();
+    if (is_draining || (options_.one_thread && bus->phase.load(std::memory_order_acquire) != Phase::open)) bus->has_gone_on();
     ++sequence_;
     mailbox::bump(way.published);
     way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);

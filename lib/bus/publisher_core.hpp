@@ -34,9 +34,9 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
         : outlet{std::move(route), options}, type{&type} {}
     route::Outlet outlet;
     const TypeInfo* type;
-    bool retains = false;  ///< is one of the route's retainers
     std::atomic<std::uint64_t> published{0};
     std::atomic<std::uint64_t> payload_bytes{0};
+    bool retains = false;  ///< is one of the route's retainers
   };
   Result<void> prepare(wire::Envelope& envelope, std::string_view topic, const PublishOptions& options) noexcept;
   Result<Way*> way_to(std::string_view topic, const TypeInfo& type, route::Mismatches& mismatches) noexcept;

@@ -488,7 +488,7 @@ def outcomes():
         out, err = pub.communicate(timeout=40)
         check(pub.returncode == 1 and "not known to have arrived" in out and "so far" in err, "Ctrl-C ends the wait of pub, which tells what it knows", out + err)
     with depot("a") as at:
-        refused("req tells that the bytes were no value of the type", 1, ("req", "desk.north.ask", "garbage", "--raw", "--peer", at), "malformed: the bytes are no valid value")
+        refused("req tells that the bytes were no value of the type", 1, ("req", "desk.north.ask", "garbage", "--raw", "--peer", at), "answers: malformed", "the bytes are no valid value of the service's request type")
         got = run("pub", "twice", "x", "--raw", "--json", "--peer", at)
         check(got.code == 0 and got.objects[0]["unknown"] == 0, "pub knows that what two subscriptions of one peer took has arrived", got)
 
