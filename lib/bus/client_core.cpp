@@ -42,7 +42,7 @@ Result<std::shared_ptr<ClientCore>> make_client(const std::shared_ptr<BusCore>& 
   core->verdicts.remember(question);
   core->verdicts.remember(answer);
   core->far_side->services.stated(service);
-  wire::Depot* depot = core->memory->open_depot();
+  wire::DepotLease depot{*core->memory};
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another client"};
   call::AskerOptions asker;
   asker.route = std::move(route);

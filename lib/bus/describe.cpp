@@ -111,8 +111,8 @@ Result<Message<Bytes>> ask(const std::shared_ptr<BusCore>& bus, std::string_view
                            const std::vector<std::byte>& question, Duration timeout) {
   if (!bus || bus->refuses()) return closed_handle();
   auto route = bus->services->open(service);
-  wire::Depot* depot = route ? bus->memory->open_depot() : nullptr;
-  if (!depot) return Error{ErrorCode::no_memory, "no memory to ask another bus"};
+  wire::DepotLease depot{*bus->memory};
+  if (!route || !depot) return Error{ErrorCode::no_memory, "no memory to ask another bus"};
   const auto balancer = std::make_shared<OnlyPeer>(peer);
   call::AskerOptions options;
   options.route = route;

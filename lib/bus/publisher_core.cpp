@@ -23,8 +23,8 @@ std::int64_t wall_clock() noexcept {
 }  // namespace
 
 PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<route::TopicRoute> route,
-                             const TypeInfo& type, PublisherOptions options, wire::Depot* depot)
-    : sender{*owner->memory, depot, options.one_thread, owner->limits.message_bytes_max},
+                             const TypeInfo& type, PublisherOptions options, wire::DepotLease& depot)
+    : sender{depot, options.one_thread, owner->limits.message_bytes_max},
       bus{std::move(owner)},
       options_{options},
       prepares_{options.stamp || !bus->interceptors.empty()} {
@@ -317,7 +317,7 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
     mismatches.tell();
     route = std::move(*opened);
   }
-  wire::Depot* depot = core->memory->open_depot();
+  wire::DepotLease depot{*core->memory};
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another publisher"};
   auto publisher = base::make_unforked<PublisherCore>(core, std::move(route), type, options, depot);
   core->enrol(publisher);

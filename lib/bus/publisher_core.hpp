@@ -13,7 +13,7 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
  public:
   /// Without a route it names the topic per call.
   PublisherCore(std::shared_ptr<BusCore> bus, std::shared_ptr<route::TopicRoute> route, const TypeInfo& type,
-                PublisherOptions options, wire::Depot* depot);
+                PublisherOptions options, wire::DepotLease& depot);
   ~PublisherCore() override;
 
   Result<Published> publish(Draft& draft, const PublishOptions& options) noexcept;

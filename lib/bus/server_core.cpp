@@ -10,8 +10,8 @@ namespace midplane::inline v0::detail {
 /// The inside of a Server.
 class [[gnu::visibility("hidden")]] ServerCore final : public Part {
  public:
-  ServerCore(std::shared_ptr<BusCore> owner, std::shared_ptr<call::ServiceRoute> served, wire::Depot* depot)
-      : sender{*owner->memory, depot, false, owner->limits.message_bytes_max},
+  ServerCore(std::shared_ptr<BusCore> owner, std::shared_ptr<call::ServiceRoute> served, wire::DepotLease& depot)
+      : sender{depot, false, owner->limits.message_bytes_max},
         bus{std::move(owner)},
         route{std::move(served)},
         id{bus->next_id()} {}
@@ -92,7 +92,7 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   auto route = core->services->open(service);
   if (!route) return Error{ErrorCode::no_memory, "no memory for another service"};
   if (auto stated = route->state_types(question, answer); !stated) return stated.error();
-  wire::Depot* depot = core->memory->open_depot();
+  wire::DepotLease depot{*core->memory};
   if (!depot) return Error{ErrorCode::no_memory, "no memory for another server"};
   auto server = base::make_unforked<ServerCore>(core, std::move(route), depot);
   server->question = &question;

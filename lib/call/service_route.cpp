@@ -27,8 +27,8 @@ Result<void> ServiceRoute::state_types(const TypeInfo& question, const TypeInfo&
 
 void ServiceRoute::add(NearServer server) {
   const std::lock_guard lock{mutex_};
-  server.runner->ref();
   near_.push_back(server);
+  server.runner->ref();
   version_.fetch_add(1, std::memory_order_release);
 }
 

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/flag.hpp"
@@ -131,6 +132,25 @@ class PayloadMemory {
   bool abandoned_ = false;
   std::map<std::string, Name, std::less<>> names_;
   std::size_t far_names_bytes_ = 0;
+};
+
+/// A depot on its way to its sender.
+class DepotLease {
+ public:
+  explicit DepotLease(PayloadMemory& memory) noexcept : memory_{memory}, depot_{memory.open_depot()} {}
+  DepotLease(const DepotLease&) = delete;
+  ~DepotLease() {
+    if (depot_) memory_.retire(depot_);
+  }
+  /// False: there was no memory for one.
+  explicit operator bool() const noexcept { return depot_ != nullptr; }
+  [[nodiscard]] PayloadMemory& memory() const noexcept { return memory_; }
+  /// Whoever takes it retires it.
+  [[nodiscard]] Depot* take() noexcept { return std::exchange(depot_, nullptr); }
+
+ private:
+  PayloadMemory& memory_;
+  Depot* depot_;
 };
 
 /// An extra of its own, and not one that says only who sent it.
