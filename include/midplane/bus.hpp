@@ -236,7 +236,8 @@ class Bus {
   /// still waited in a peer's queue, or was only partly here, is counted as closed. What handlers publish and ask
   /// meanwhile goes, and is not waited for when it is a question; what timers publish by themselves does not. Nor does it
   /// wait for a Responder that somebody still holds, or a stream that goes on: `close` ends them, and their askers hear
-  /// `peer_lost`. Inside a handler it only starts: `drained` is an event. Descriptions are given until it is closed.
+  /// `peer_lost`. What another thread is just publishing with `one_thread` may still be taken behind it. Inside a handler it
+  /// only starts: `drained` is an event. Descriptions are given until it is closed.
   Report drain(Duration duration) { return core_ ? detail::drain(*core_, duration) : Report{}; }
   /// Ends everything within `duration` + 200 ms, whatever peers and handlers do; names what is stuck. Inside a
   /// handler it only starts: a thread finishes it, on a driven executor the loop once all handlers have returned, and

@@ -1,6 +1,8 @@
 #include "base/process_barrier.hpp"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -30,6 +32,8 @@ bool order_all_threads() noexcept {
   // A forked child has to ask for itself.
   if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
   is_possible().store(false, std::memory_order_relaxed);
+  // The one time, for each who counted on it: longer than a store can be on its way.
+  std::this_thread::sleep_for(std::chrono::milliseconds{1});
   return false;
 }
 

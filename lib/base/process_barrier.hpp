@@ -9,8 +9,8 @@ namespace midplane::inline v0::base {
 
 /// False where the system can not do it, or refused it once: then only a fence on each side will do.
 [[nodiscard]] bool can_order_all_threads() noexcept;
-/// False, and nothing is ordered, where the system refuses: it could before, so a process was forbidden to since. Some
-/// microseconds; leaves errno alone.
+/// False where the system refuses: it could before, so a process was forbidden to since. Nothing is ordered then, but what was
+/// stored before has arrived: it has waited a millisecond. Else some microseconds. Leaves errno alone.
 [[nodiscard]] bool order_all_threads() noexcept;
 
 inline void order_for_compiler() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }

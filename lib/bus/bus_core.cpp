@@ -104,34 +104,45 @@ void BusCore::enrol(const std::shared_ptr<Part>& part) {
   parts_[part.get()] = part;
 }
 
-void BusCore::dismiss(Part& part) noexcept {
+void BusCore::dismiss(Part& part) noexcept try {
   const std::lock_guard lock{mutex_};
-  if (parts_.erase(&part) == 0) return;
-  keep_counters([&] { part.add_to(ended_); });
+  if (parts_.erase(&part) != 0) part.add_to(ended_);
+} catch (const std::bad_alloc&) {
+  counters_lost();
 }
 
 void BusCore::dismiss(Part& part, mailbox::Mailbox& box) noexcept {
-  const std::lock_guard lock{mutex_};
-  const auto settle = [this](mailbox::Mailbox* left) {
-    if (!left->is_last_reference()) return false;
-    keep_counters([&] { merge(ended_, left->stats("subscription")); });
-    left->unref();
-    return true;
-  };
-  std::erase_if(leaving_, settle);
-  if (parts_.erase(&part) == 0) return box.unref();
-  if (settle(&box)) return;
-  if (!keep_counters([&] { leaving_.push_back(&box); })) box.unref();
+  bool is_lost = false;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto settle = [&](mailbox::Mailbox* left) {
+      if (!left->is_last_reference()) return false;
+      try {
+        merge(ended_, left->stats("subscription"));
+      } catch (const std::bad_alloc&) {
+        is_lost = true;
+      }
+      left->unref();
+      return true;
+    };
+    std::erase_if(leaving_, settle);
+    if (parts_.erase(&part) == 0) {
+      box.unref();
+    } else if (!settle(&box)) {
+      try {
+        leaving_.push_back(&box);
+      } catch (const std::bad_alloc&) {
+        is_lost = true;
+        box.unref();
+      }
+    }
+  }
+  if (is_lost) counters_lost();
 }
 
-template <class Keep>
-bool BusCore::keep_counters(Keep&& keep) noexcept try {
-  keep();
-  return true;
-} catch (const std::bad_alloc&) {
+void BusCore::counters_lost() const noexcept {
   log(LogLevel::error, "bus.counters_lost", "no memory to keep the counters of what has ended: its losses stand in no sum any more",
       "free memory", {});
-  return false;
 }
 
 void BusCore::keep_own(std::shared_ptr<ServerCore> server) {

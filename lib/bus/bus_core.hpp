@@ -136,9 +136,7 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   void tell_waiters() noexcept;
   [[nodiscard]] bool all_idle() const;
   Report report(bool complete, std::string stuck) const;
-  /// False, and told, without memory for them.
-  template <class Keep>
-  bool keep_counters(Keep&& keep) noexcept;
+  void counters_lost() const noexcept;
 
   const std::uint32_t forks_ = base::forks();
   std::atomic<std::uint32_t> ids_{0};
@@ -150,6 +148,8 @@ class [[gnu::visibility("hidden")]] BusCore : public std::enable_shared_from_thi
   std::atomic<Instant> close_by_{Instant{}};  ///< a handler has asked to close behind the drain, by then at the latest
   std::atomic<bool> finished_{false};
   std::atomic<std::thread::id> finisher_{};
+  std::atomic<bool> tells_closed_{false};  ///< by the finisher, which has `outcome_` then
+  std::string outcome_;                    ///< what it found stuck
   base::Parking finished_spot_;
   std::thread closer_;  ///< of a close that began in a handler
   exec::Condition idle_;

@@ -112,6 +112,8 @@ void BusCore::tell_waiters() noexcept {
 
 Report BusCore::close(Duration duration) {
   if (is_inherited()) return report(true, {});
+  // In the sink that is told that it is closed.
+  if (tells_closed_.load() && finisher_.load() == std::this_thread::get_id()) return report(outcome_.empty(), outcome_);
   const Instant until = base::steady_now() + duration;
   if (inside_handler() && close_when_drained(until)) return report(false, {});
   const bool first = phase.exchange(Phase::closed) != Phase::closed;
@@ -186,7 +188,10 @@ std::string BusCore::finish_close(Instant until) noexcept {
   std::string stuck = end_parts(until);
   end_own();
   finished_.store(true);
+  outcome_ = stuck;
+  tells_closed_.store(true);
   event(EventKind::closed, name, stuck);
+  tells_closed_.store(false);
   finished_spot_.wake_all();
   return stuck;
 }
@@ -204,7 +209,7 @@ std::string BusCore::end_parts(Instant until) noexcept {
   if (!ended && stuck.empty()) stuck = name;  // a continuation
   for (const auto& part : all) {
     mailbox::Runner* runner = part->runner();
-    if (runner && ended) runner->forget_submitted();
+    if (runner && ended) runner->forget_submitted(*executor);
     if (runner && runner->is_stopped()) runner->sweep();
   }
   return stuck;

@@ -113,6 +113,7 @@ std::shared_ptr<TimerCore> start_timer(const std::shared_ptr<BusCore>& core, Dur
   if (core->refuses()) return timer;
   core->enrol(timer);
   timer->begin(period);
+  if (core->refuses()) timer->end();  // it was closed since, and had not heard of this one
   return timer;
 }
 

@@ -147,14 +147,31 @@ void Correlator::wake(Call& call) noexcept {
   if (driven_) executor_->nudge();
 }
 
+/// Who waits is a thread that has time: its deadline holds also while those of the executor are all busy.
 void Correlator::sleep(Call& call, Instant until) noexcept {
+  until = std::min(until, call.deadline_);
   if (driven_ && !executor_->runs_here()) {
     executor_->drive(until);
-    return;
+  } else {
+    const auto key = call.spot_.prepare();
+    if (settled(call) || has_item(call)) call.spot_.cancel();
+    else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
   }
-  const auto key = call.spot_.prepare();
-  if (settled(call) || has_item(call)) call.spot_.cancel();
-  else call.spot_.wait(key, base::kernel_deadline(*clock_, until));
+  if (!settled(call)) static_cast<void>(expire(call, id_of(call)));
+}
+
+Instant Correlator::expire(Call& call, std::uint64_t id) noexcept {
+  std::shared_ptr<wire::Sink> far;
+  {
+    const std::lock_guard lock{call.flag_};
+    if (call.word_.load() != word_of(generation_of(id), Phase::open)) return Instant::never();
+    if (call.deadline_ > clock_->now()) return call.deadline_;
+    far = call.far_;
+  }
+  if (!begin_settling(call, id)) return Instant::never();
+  if (far) far->cancel(*this, id);
+  settle(call, Outcome{{}, late(call)});
+  return Instant::never();
 }
 
 void Correlator::reply(std::uint64_t id, wire::Envelope* reply) noexcept {
@@ -422,25 +439,10 @@ void Correlator::fire() noexcept {
     timer_started_ = false;
     timer_due_.store(INT64_MAX);
   }
-  const Instant now = clock_->now();
   Instant earliest = Instant::never();
   for (std::uint32_t index = 0; Call* call = at(index); ++index) {
     const std::uint64_t word = call->word_.load();
-    if (phase_of(word) != Phase::open) continue;
-    std::shared_ptr<wire::Sink> far;
-    {
-      const std::lock_guard lock{call->flag_};
-      if (call->word_.load() != word) continue;
-      if (call->deadline_ > now) {
-        earliest = std::min(earliest, call->deadline_);
-        continue;
-      }
-      far = call->far_;
-    }
-    const std::uint64_t id = (word & 0xffffffff00000000u) | index;
-    if (!begin_settling(*call, id)) continue;
-    if (far) far->cancel(*this, id);
-    settle(*call, Outcome{{}, late(*call)});
+    if (phase_of(word) == Phase::open) earliest = std::min(earliest, expire(*call, (word & 0xffffffff00000000u) | index));
   }
   if (earliest != Instant::never()) arm(earliest);
   unref();

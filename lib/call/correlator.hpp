@@ -89,6 +89,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   bool prepare_run(Call& call) noexcept;
   void arm(Instant deadline) noexcept;
   [[nodiscard]] Error late(const Call& call) const noexcept;
+  /// Ends it when its deadline has passed; when that is yet to come, returns it.
+  Instant expire(Call& call, std::uint64_t id) noexcept;
   void fire() noexcept override;
 
   std::shared_ptr<Executor> executor_;

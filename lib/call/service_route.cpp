@@ -114,8 +114,17 @@ std::size_t Services::size() const {
 }
 
 void Services::for_each(const std::function<void(ServiceRoute&)>& visit) const {
-  const std::shared_lock lock{mutex_};
-  for (const auto& [name, route] : routes_) visit(*route);
+  std::vector<std::shared_ptr<ServiceRoute>> all;
+  std::shared_lock lock{mutex_};
+  try {
+    all.reserve(routes_.size());
+  } catch (const std::bad_alloc&) {
+    for (const auto& [name, route] : routes_) visit(*route);
+    return;
+  }
+  for (const auto& [name, route] : routes_) all.push_back(route);
+  lock.unlock();
+  for (const auto& route : all) visit(*route);
 }
 
 }  // namespace midplane::inline v0::call

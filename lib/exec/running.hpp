@@ -80,7 +80,7 @@ class Running {
     switch (standing_) {
       case Standing::runs: return waiters_ && waiters_->may_begin();
       case Standing::refused: return false;
-      case Standing::counted: return true;
+      case Standing::counted:
       case Standing::counted_last: return waiters_->somebody_runs();
     }
     return false;

@@ -44,8 +44,8 @@ class Runner final : public Mailbox {
   [[nodiscard]] bool is_idle() const noexcept { return waiting() == 0 && !is_running(); }
   /// Calls `fn` once it is stopped, at once when it is already.
   void when_stopped(Function<void()> fn);
-  /// The executor was stopped and dropped what was submitted.
-  void forget_submitted() noexcept;
+  /// That executor was stopped and dropped what was submitted; nothing is done when another one runs this.
+  void forget_submitted(const Executor& stopped) noexcept;
   [[nodiscard]] std::shared_ptr<Executor> drainer() const noexcept override;
 
  private:
@@ -88,6 +88,7 @@ class Runner final : public Mailbox {
 
   const void* bus_;
   std::shared_ptr<Executor> executor_;
+  const Executor* const runs_on_ = executor_.get();
   std::shared_ptr<Clock> clock_;
   Handler handler_;
   bool (*verify_)(std::span<const std::byte>) noexcept;

@@ -75,6 +75,7 @@ Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type, Mismatc
     }
   } catch (...) {
     route.type = nullptr;
+    for (const auto& [id, wanted] : near_) route.mark(id, false);
     throw;
   }
   return ok();
@@ -181,8 +182,17 @@ void Topics::leave_far(SubscriptionId id, std::string_view topic) noexcept {
 }
 
 void Topics::for_each(const std::function<void(TopicRoute&)>& visit) const {
-  const std::shared_lock lock{mutex_};
-  for (const auto& [name, route] : routes_) visit(*route);
+  std::vector<std::shared_ptr<TopicRoute>> all;
+  std::shared_lock lock{mutex_};
+  try {
+    all.reserve(routes_.size());
+  } catch (const std::bad_alloc&) {
+    for (const auto& [name, route] : routes_) visit(*route);
+    return;
+  }
+  for (const auto& [name, route] : routes_) all.push_back(route);
+  lock.unlock();
+  for (const auto& route : all) visit(*route);
 }
 
 }  // namespace midplane::inline v0::route

@@ -182,6 +182,64 @@ TEST_CASE("P17 close names the bus when a timer of it does not end, each time un
   }
 }
 
+TEST_CASE("P17 a subscription on an executor of its own may outlast the bus there, waiting or running") {
+  const auto loop = manual_executor();
+  {
+    Bus bus = Bus::open().value();
+    auto sub = bus.subscribe(news, [](const Message<Bytes>&) {}, {.executor = loop}).value();
+    CHECK(bus.publisher(news).value().publish(bytes("n")));
+    CHECK(bus.close(1s).complete);
+  }
+  while (loop->poll() != 0) {
+  }
+  const auto other = pool_executor({.threads = 1}).value();
+  std::latch entered{1}, may_end{1};
+  Bus bus = Bus::open().value();
+  auto sub = bus.subscribe(news, [&](const Message<Bytes>&) {
+    entered.count_down();
+    may_end.wait();
+  }, {.executor = other}).value();
+  CHECK(bus.publisher(news).value().publish(bytes("n")));
+  entered.wait();
+  CHECK(bus.close(1ms).stuck == "news");
+  may_end.count_down();
+  CHECK(bus.close(10s).complete);
+}
+
+TEST_CASE("P17 the sink that is told closed may close again and is told the same at once") {
+  struct Closing final : EventSink {
+    void event(const Event& event) noexcept override {
+      if (event.kind != EventKind::closed || !bus) return;
+      ++told;
+      complete = bus->close(1h).complete;
+    }
+    Bus* bus = nullptr;
+    int told = 0;
+    bool complete = false;
+  };
+  const auto sink = std::make_shared<Closing>();
+  Bus bus = Bus::open({.event = sink}).value();
+  sink->bus = &bus;
+  CHECK(bus.close(1s).complete);
+  CHECK(sink->told == 1);
+  CHECK(sink->complete);
+  sink->bus = nullptr;
+}
+
+TEST_CASE("who waits for a match may subscribe in its callback, on the thread whose subscribe it was told of") {
+  Bus bus = Bus::open({.executor = inline_executor()}).value();
+  auto publisher = bus.publisher(news).value();
+  std::optional<Subscription> second;
+  publisher.matched(1, [&](Result<void>) { second = bus.subscribe(Topic<Bytes>{"other"}, [](const Message<Bytes>&) {}).value(); });
+  auto first = bus.subscribe(news, [](const Message<Bytes>&) {}).value();
+  CHECK(second.has_value());
+  std::optional<Server> server;
+  auto client = bus.client(echo).value();
+  client.server([&](Result<void>) { server = bus.serve(Service<Bytes, Bytes>{"other"}, [](const Request<Bytes>& q) { return q; }).value(); });
+  auto served = bus.serve(echo, [](const Request<Bytes>& q) { return q; }).value();
+  CHECK(server.has_value());
+}
+
 TEST_CASE("P17 close inside a handler only starts, and closed is an event") {
   World world;
   bool complete = true;

@@ -84,6 +84,27 @@ TEST_CASE("P12 nobody serves: no_server at once, not started") {
   CHECK(reply.error().fate() == Fate::not_started);
 }
 
+TEST_CASE("P12 get and next keep their deadline while every thread of the pool is busy") {
+  const auto two = pool_executor({.threads = 2}).value();
+  Bus bus = Bus::open({.executor = two}).value();
+  std::latch both{3}, over{1};
+  const auto busy = [&](const Message<Bytes>&) {
+    both.arrive_and_wait();
+    over.wait();
+  };
+  constexpr Topic<Bytes> topic{"busy"};
+  auto one = bus.subscribe(topic, busy).value(), other = bus.subscribe(topic, busy).value();
+  auto server = bus.serve(echo, [](const Request<Bytes>& q) { return q; }).value();
+  auto client = bus.client(echo).value();
+  CHECK(bus.publisher(topic).value().publish(bytes("n")));
+  both.arrive_and_wait();
+  auto reply = client.request(bytes("q"), {.timeout = 20ms}).get();
+  CHECK(code(reply) == is(ErrorCode::timed_out));
+  auto stream = client.open(bytes("q"), {.timeout = 20ms});
+  CHECK(code(stream.next(1h)) == is(ErrorCode::timed_out));
+  over.count_down();
+}
+
 TEST_CASE("P15 a full server answers busy before its handler runs") {
   World world;
   int ran = 0;
