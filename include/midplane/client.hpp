@@ -134,6 +134,9 @@ class [[nodiscard("dropping it cancels the request")]] Pending {
     return Awaiter{std::move(handle_)};
   }
 
+  /// A Pending that has a name is handed over: `co_await std::move(pending)`.
+  void operator co_await() & = delete;
+
   /// Inside.
   explicit Pending(detail::PendingHandle handle) noexcept : handle_{std::move(handle)} {}
 

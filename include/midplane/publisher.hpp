@@ -120,6 +120,13 @@ template <class T, class V>
   requires std::is_same_v<V, typename T::NativeTableType> && HasRequiredParts<T>
 inline constexpr bool is_object_with_required_parts<T, V> = true;
 
+template <class T>
+inline constexpr bool is_span = false;
+template <class V, std::size_t N>
+inline constexpr bool is_span<std::span<V, N>> = true;
+template <class T>
+inline constexpr bool is_span<T&> = is_span<std::remove_cv_t<T>>;
+
 /// What a payload is of its contract: the sentence about a wrong type names it.
 enum class Role : unsigned char { message, request, reply };
 
@@ -189,6 +196,13 @@ class Publisher {
       sum.would_deadlock |= published->would_deadlock;
     }
     return sum;
+  }
+
+  /// The same for what lies in a row: a vector, an array.
+  template <class Values>
+    requires(!detail::is_span<Values>) && requires(Values& values) { std::span{std::data(values), std::size(values)}; }
+  Result<Published> publish_many(Values&& values, const PublishOptions& options = {}) {
+    return publish_many(std::span{std::data(values), std::size(values)}, options);
   }
 
   /// Waits until at least `n` subscriptions, near and far, are live. Not inside a handler that could only wait for

@@ -91,14 +91,15 @@ struct Stats {
   [[nodiscard]] std::string to_json() const;
 };
 
-/// What a drain or close found: P3 holds for its sum.
+/// What a drain or close found: P3 holds for its sum, but for the messages that handlers have in hand.
 struct Report {
   bool complete = false;           ///< everything ended within the duration
   std::uint64_t delivered = 0;  ///< by all its sinks: taken by handlers and readers here, and arrived at peers
   std::uint64_t waiting = 0;  ///< still there at the end
   Drops dropped;  ///< by reason
-  std::string stuck;               ///< the subscription or service whose handler did not return, else
-                                   ///< the bus of which a timer or continuation did not; empty: none
+  std::string stuck;               ///< the subscription or service whose handler did not return, or (a
+                                   ///< drain) that has messages left; else the bus of which a timer or
+                                   ///< continuation did not return; empty: none
 };
 
 }  // namespace v0

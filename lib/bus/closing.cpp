@@ -97,7 +97,12 @@ Report BusCore::drain(Duration duration) {
   const Duration left = std::max(Duration{0}, until - clock->now());
   const bool idle = idle_.wait(*executor, *clock, left, [this] { return all_idle(); }).has_value();
   const bool flushed = !links || links->drain(until);
-  return report(idle && flushed && tell_drained(), {});
+  std::string busy;
+  for (const auto& part : parts()) {
+    mailbox::Runner* const runner = idle ? nullptr : part->runner();
+    if (busy.empty() && runner && !runner->is_idle()) busy = runner->name();
+  }
+  return report(idle && flushed && tell_drained(), std::move(busy));
 }
 
 void BusCore::begin_close() noexcept {

@@ -192,7 +192,9 @@ void FarSide::peer_lost(const link::PeerInfo& peer, const Error& why, bool in_or
   leave_servers(*entry);
   if (!in_order) begin_trouble(peer.name);
   bus_.log(in_order ? LogLevel::info : LogLevel::warning, "link.peer_lost", "a link ended",
-           peer.dialled ? "it is dialled again" : "the peer has to dial again",
+           bus_.phase.load() == Phase::closed ? "this bus is closed"
+           : peer.dialled                     ? "it is dialled again"
+                                              : "the peer has to dial again",
            {{"peer", peer.name}, {"endpoint", peer.endpoint}, {"why", why.message()}});
   bus_.event(EventKind::peer_lost, peer.name, why.message());
   for (const auto& subscription : subscribers) {

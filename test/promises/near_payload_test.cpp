@@ -124,3 +124,21 @@ TEST_CASE("handles that outlive their bus answer closed") {
   CHECK(put(publisher, 1).error().code() == ErrorCode::closed);
   CHECK(inbox.take(milliseconds{1}).error().code() == ErrorCode::closed);
 }
+
+TEST_CASE("publish_many publishes each value in order, from a vector, an array or a span, and says what became of all") {
+  World world;
+  auto inbox = world.bus.inbox(numbers, with({.messages = 7})).value();
+  auto publisher = world.bus.publisher(numbers).value();
+  const std::vector<std::vector<std::byte>> vector{payload(1), payload(2), payload(3)};
+  std::vector<std::byte> array[]{payload(4), payload(5)};
+  CHECK(publisher.publish_many(vector)->queued == 3);
+  CHECK(publisher.publish_many(array)->queued == 2);
+  std::span rest{vector};
+  const auto said = publisher.publish_many(rest).value();
+  CHECK(said.sinks == 3);
+  CHECK(said.queued == 2);
+  CHECK(said.dropped == 1);
+  Numbers seen;
+  while (auto item = inbox.try_take()) seen.push_back(number_in(std::get<Message<Bytes>>(*item)));
+  CHECK(seen == Numbers{1, 2, 3, 4, 5, 1, 2});
+}

@@ -18,7 +18,7 @@ class Catalogue {
 
   /// Asks every peer anew.
   void refresh() { told_ = session_.ask_all(); }
-  [[nodiscard]] const std::vector<Description>& told() const noexcept { return told_; }
+  [[nodiscard]] const std::vector<Session::Told>& told() const noexcept { return told_; }
 
   /// The schema of a type of that peer; null: raw bytes. Asked for once per fingerprint.
   [[nodiscard]] Result<std::shared_ptr<const TypeSchema>> schema(const std::string& peer, const TypeDescription& type);
@@ -47,7 +47,7 @@ class Catalogue {
 
  private:
   Session& session_;
-  std::vector<Description> told_;
+  std::vector<Session::Told> told_;
   std::map<std::uint64_t, std::shared_ptr<const TypeSchema>> schemas_;
 };
 

@@ -49,11 +49,12 @@ class Listing {
     }
   }
 
-  /// `before`: the same buses `seconds` ago; without it there are no rates.
-  void show(const std::vector<Description>& now, const std::vector<Description>& before, double seconds) {
-    for (const Description& bus : now) {
+  /// `before`: the same buses, asked before; without it there are no rates.
+  void show(const std::vector<Session::Told>& now, const std::vector<Session::Told>& before) {
+    for (const Session::Told& bus : now) {
       const auto same = std::find_if(before.begin(), before.end(), [&](const auto& b) { return b.incarnation == bus.incarnation; });
-      add(bus, same == before.end() ? nullptr : &*same, seconds);
+      if (same == before.end()) add(bus, nullptr, 0);
+      else add(bus, &*same, std::chrono::duration<double>(bus.at - same->at).count());
     }
     if (options_.where.json) return;
     std::cout << buses_;
@@ -151,17 +152,14 @@ Exit run(const Options& options) {
   const Duration pause = duration_of(options.duration, "--for");
   const auto session = Session::reach(options.where);
   Listing listing{options, *session};
-  std::vector<Description> before;
-  double seconds = 0;
+  std::vector<Session::Told> before;
   if (pause > Duration::zero()) {
     before = session->ask_all();
-    const auto started = std::chrono::steady_clock::now();
     // Nothing is waited for but time; a peer that is lost meanwhile is noticed by the second question.
     Hearsay{}.wait(pause, [] { return false; });
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   }
   const auto now = session->ask_all();
-  listing.show(now, before, seconds);
+  listing.show(now, before);
   if (listing.found() > 0) return Exit::done;
   Catalogue catalogue{*session};
   catalogue.refresh();

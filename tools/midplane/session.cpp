@@ -180,15 +180,15 @@ bool Session::is_settled() const {
   return std::all_of(peers.begin(), peers.end(), [](const auto& peer) { return is_up(peer) || peer.state == "refused"; });
 }
 
-std::vector<Description> Session::ask_all() {
-  std::vector<Description> told;
+std::vector<Session::Told> Session::ask_all() {
+  std::vector<Told> told;
   const auto up = peers();
   for (const Peer& peer : up) {
     const auto asked = std::find_if(told.begin(), told.end(), [&](const Description& one) { return one.name == peer.name; });
     if (asked != told.end()) continue;
     auto description = patiently(timeout_, peer.name + " to describe itself",
                                  [&](Duration duration) { return describe(bus_, peer.name, duration); });
-    if (description) told.push_back(std::move(*description));
+    if (description) told.push_back({std::move(*description), std::chrono::steady_clock::now()});
     else note(peer.name + " does not say what it has: " + description.error().message());
   }
   // Namesakes that dialled us: whoever the library asked, the rest of its name was not.

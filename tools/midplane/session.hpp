@@ -1,6 +1,7 @@
 #pragma once
 /// A bus of our own, linked to the buses that were named and to no other.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -62,7 +63,10 @@ class Session {
   };
   [[nodiscard]] std::vector<Missing> missing() const;
   /// What each linked peer says of itself; a note for one that does not answer. Ends the program when none does.
-  [[nodiscard]] std::vector<Description> ask_all();
+  struct Told : Description {
+    std::chrono::steady_clock::time_point at;  ///< when it had answered
+  };
+  [[nodiscard]] std::vector<Told> ask_all();
   /// `now(duration)`: a wait of the library. After a second it is said on stderr what is waited for.
   template <class Wait>
   auto patiently(Duration duration, const std::string& for_what, Wait&& now) -> decltype(now(duration)) {
