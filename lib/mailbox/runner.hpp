@@ -80,7 +80,7 @@ class Runner final : public Mailbox {
   void let_go_of_executor() noexcept;
   void wake() noexcept override;
   void run(Worker& worker) noexcept;
-  std::uint32_t run_burst() noexcept;
+  std::uint32_t run_burst(bool polled) noexcept;
   void look(Worker& worker) noexcept;
   void forget(Worker& worker) noexcept;
   void deliver(wire::Envelope& envelope, bool retained) noexcept;

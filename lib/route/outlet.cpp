@@ -11,6 +11,9 @@ namespace {
 /// A waiting publisher looks again this often; see Mailbox::wait_for_room.
 constexpr Duration nap = std::chrono::milliseconds{1};
 
+/// So many waits for room does a thread that has just driven a loop in vain left to others drive it at once.
+constexpr std::uint16_t own_drives_max = 1024;
+
 }  // namespace
 
 Outlet::~Outlet() {
@@ -367,6 +370,9 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
     // Whoever is to make room must know what waits.
     if (together) find_unlisted(wakes);
     wakes.tell();
+    bool others_drive = mouth.own_drives == 0 && mouth.lane->is_attended();
+    bool nobody_did = false;
+    if (mouth.own_drives != 0) --mouth.own_drives;
     while (!mouth.mailbox->closing()) {
       if (mouth.lane->reserve(envelope->size)) return put_reserved(mouth, envelope, offering, wakes, together);
       const Instant now = clock.now();
@@ -378,9 +384,15 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
       // Whose loop runs elsewhere is left to it: waiting to drive in its place would have each of its rounds wake this thread.
       const std::uint64_t at = mouth.lane->position();
       std::size_t ran = 0;
-      if (mouth.others_drive) mouth.mailbox->wait_for_room(std::min(nap, until - now));
-      else ran = drainer->drive(std::min(until, now + nap));
-      mouth.others_drive = ran == 0 && mouth.lane->position() != at;
+      if (others_drive) {
+        mouth.mailbox->wait_for_room(std::min(nap, until - now));
+        nobody_did = mouth.lane->position() == at && clock.now() - now >= nap / 2;
+      } else {
+        ran = drainer->drive(std::min(until, now + nap));
+        // It is polled between publishes, by this very thread: no nap for a good while.
+        if (ran != 0 && nobody_did) mouth.own_drives = own_drives_max;
+      }
+      others_drive = ran == 0 && mouth.lane->position() != at;
     }
   }
   lose(mouth, mouth.mailbox->closing() ? mouth.mailbox->closing_reason() : DropReason::queue_full_newest, offering);

@@ -168,7 +168,7 @@ class Outlet {
     bool is_in_lane = false;  ///< its messages go through the lane
     bool is_direct = false;   ///< ... and who has room in it need not ask anybody
     bool waits = false;       ///< for room, in this very `offer`
-    bool others_drive = false;  ///< its loop, as seen when it was waited for room last
+    std::uint16_t own_drives = 0;  ///< waits for room in which this thread drives the loop that it polls itself
     std::size_t way = 0;  ///< of a far member, which has no mailbox
     [[nodiscard]] bool is_far() const noexcept { return mailbox == nullptr; }
   };
