@@ -10,7 +10,7 @@ namespace midplane::inline v0::detail {
 class [[gnu::visibility("hidden")]] ClientCore final : public Part {
  public:
   ClientCore(std::shared_ptr<BusCore> owner, wire::DepotLease& depot, Duration default_timeout, call::AskerOptions options)
-      : sender{depot, false, owner->limits.message_bytes_max},
+      : sender{depot.memory(), depot.take(), false, owner->limits.message_bytes_max},
         bus{std::move(owner)},
         timeout{default_timeout},
         asker{std::make_shared<call::Asker>(std::move(options))} {}

@@ -24,7 +24,7 @@ std::int64_t wall_clock() noexcept {
 
 PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<route::TopicRoute> route,
                              const TypeInfo& type, PublisherOptions options, wire::DepotLease& depot)
-    : sender{depot, options.one_thread, owner->limits.message_bytes_max},
+    : sender{depot.memory(), depot.take(), options.one_thread, owner->limits.message_bytes_max},
       bus{std::move(owner)},
       options_{options},
       prepares_{options.stamp || !bus->interceptors.empty()} {

@@ -11,8 +11,8 @@ namespace midplane::inline v0::detail {
 /// Pooled memory for the payloads of one sender.
 class Sender {
  public:
-  Sender(wire::DepotLease& lease, bool alone, std::size_t message_bytes_max) noexcept
-      : memory{lease.memory()}, depot{lease.take()}, alone{alone}, message_bytes_max{message_bytes_max} {}
+  Sender(wire::PayloadMemory& memory, wire::Depot* depot, bool alone, std::size_t message_bytes_max) noexcept
+      : memory{memory}, depot{depot}, alone{alone}, message_bytes_max{message_bytes_max} {}
   Sender(const Sender&) = delete;
   ~Sender() { memory.retire(depot); }
 

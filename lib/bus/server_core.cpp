@@ -11,7 +11,7 @@ namespace midplane::inline v0::detail {
 class [[gnu::visibility("hidden")]] ServerCore final : public Part {
  public:
   ServerCore(std::shared_ptr<BusCore> owner, std::shared_ptr<call::ServiceRoute> served, wire::DepotLease& depot)
-      : sender{depot, false, owner->limits.message_bytes_max},
+      : sender{depot.memory(), depot.take(), false, owner->limits.message_bytes_max},
         bus{std::move(owner)},
         route{std::move(served)},
         id{bus->next_id()} {}
