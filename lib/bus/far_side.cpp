@@ -105,8 +105,9 @@ Result<void> FarSide::offer(std::string_view service, const TypeInfo& question, 
   const wire::OfferedBody body{std::string{service}, far_type(question), far_type(answer)};
   {
     const std::lock_guard lock{mutex_};
-    if (offered_[std::string{service}]++ != 0) return ok();
-    our_offers_[std::string{service}] = body;
+    int& servers = offered_[std::string{service}];
+    if (servers == 0) our_offers_.insert_or_assign(std::string{service}, body);
+    if (servers++ != 0) return ok();
   }
   return bus_.links ? bus_.links->add_service(body) : ok();
 }

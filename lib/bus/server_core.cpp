@@ -24,7 +24,7 @@ class [[gnu::visibility("hidden")]] ServerCore final : public Part {
   void end() noexcept {
     if (bus->is_inherited() || ended_.exchange(true) || !run) return;
     route->remove(id);
-    bus->far_side->withdraw(route->name()->text);
+    if (is_offered) bus->far_side->withdraw(route->name()->text);
     run->close(DropReason::unsubscribed);
     route->condition.changed(*bus->executor);
     if (bus->inside_handler()) return;
@@ -50,6 +50,7 @@ class [[gnu::visibility("hidden")]] ServerCore final : public Part {
   const std::shared_ptr<call::ServiceRoute> route;
   const std::uint32_t id;
   mailbox::Runner* run = nullptr;
+  bool is_offered = false;  ///< to peers, and counted there
   const TypeInfo* question = nullptr;
   const TypeInfo* answer = nullptr;
   std::atomic<bool> told_unsendable{false};
@@ -137,7 +138,9 @@ Result<std::shared_ptr<ServerCore>> serve(const std::shared_ptr<BusCore>& core, 
   core->enrol(server);
   server->route->add(call::NearServer{server->id, server->run});
   server->route->condition.changed(*core->executor);
-  if (auto told = core->far_side->offer(service, question, answer); !told) return told.error();
+  const auto told = core->far_side->offer(service, question, answer);
+  server->is_offered = true;
+  if (!told) return told.error();
   return server;
 } catch (const std::bad_alloc&) {
   return Error{ErrorCode::no_memory, "no memory for another server"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/visit.hpp"
 #include "schema/contract.hpp"
 
 namespace midplane::inline v0::call {
@@ -114,17 +115,7 @@ std::size_t Services::size() const {
 }
 
 void Services::for_each(const std::function<void(ServiceRoute&)>& visit) const {
-  std::vector<std::shared_ptr<ServiceRoute>> all;
-  std::shared_lock lock{mutex_};
-  try {
-    all.reserve(routes_.size());
-  } catch (const std::bad_alloc&) {
-    for (const auto& [name, route] : routes_) visit(*route);
-    return;
-  }
-  for (const auto& [name, route] : routes_) all.push_back(route);
-  lock.unlock();
-  for (const auto& route : all) visit(*route);
+  base::for_each_unlocked(mutex_, routes_, visit);
 }
 
 }  // namespace midplane::inline v0::call

@@ -77,6 +77,7 @@ class Services {
   /// The route of a service, made at the first call. Null without memory.
   std::shared_ptr<ServiceRoute> open(std::string_view name);
   std::shared_ptr<ServiceRoute> find(std::string_view name) const;
+  /// As base::for_each_unlocked.
   void for_each(const std::function<void(ServiceRoute&)>& visit) const;
   [[nodiscard]] std::size_t size() const;
 

@@ -5,6 +5,7 @@
 
 #include <midplane/names.hpp>
 
+#include "base/visit.hpp"
 #include "schema/contract.hpp"
 
 namespace midplane::inline v0::route {
@@ -182,17 +183,7 @@ void Topics::leave_far(SubscriptionId id, std::string_view topic) noexcept {
 }
 
 void Topics::for_each(const std::function<void(TopicRoute&)>& visit) const {
-  std::vector<std::shared_ptr<TopicRoute>> all;
-  std::shared_lock lock{mutex_};
-  try {
-    all.reserve(routes_.size());
-  } catch (const std::bad_alloc&) {
-    for (const auto& [name, route] : routes_) visit(*route);
-    return;
-  }
-  for (const auto& [name, route] : routes_) all.push_back(route);
-  lock.unlock();
-  for (const auto& route : all) visit(*route);
+  base::for_each_unlocked(mutex_, routes_, visit);
 }
 
 }  // namespace midplane::inline v0::route

@@ -79,7 +79,7 @@ class Topics {
   /// A peer's subscription does not take one of its topics after all.
   void leave_far(SubscriptionId id, std::string_view topic) noexcept;
 
-  /// No lock is held while one is visited: callbacks of the user's may run in there. (Without memory the lock is held.)
+  /// As base::for_each_unlocked.
   void for_each(const std::function<void(TopicRoute&)>& visit) const;
 
  private:

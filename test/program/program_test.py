@@ -480,10 +480,12 @@ def outcomes():
     with depot("a") as at:
         pub = subprocess.Popen([MIDPLANE, "pub", "full.block", "x", "--raw", "--count", "6", "--timeout", "10m", "--peer", at],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE)
-        while True:  # until its first message is there, and the others wait for room
+        for _ in range(300):  # until its first message is there, and the others wait for room
             got = run("ls", "full.block", "--json", "--for", "0s", "--peer", at)
             if [one for one in got.objects if one["kind"] == "subscription" and one["waiting"] == 4]:
                 break
+        else:
+            check(False, "pub puts its first message into the queue that has room for one", got)
         pub.send_signal(signal.SIGINT)
         out, err = pub.communicate(timeout=40)
         check(pub.returncode == 1 and "not known to have arrived" in out and "so far" in err, "Ctrl-C ends the wait of pub, which tells what it knows", out + err)
