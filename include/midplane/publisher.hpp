@@ -75,11 +75,19 @@ class Draft final : public PayloadWriter {
   void adopt(Owned owned) noexcept;
   void share(const AnyMessage& message) noexcept;
 
-  /// The sealed envelope, or why there is none. The caller owns its one reference.
+  /// The sealed envelope, whose one reference the caller then owns; null: `finish` says why there is none.
+  EnvelopeHead* take_sound(std::size_t bytes_max) noexcept {
+    if (fault_ != ErrorCode{} || !payload_ || !envelope_ || size_ > bytes_max) return nullptr;
+    envelope_->payload = payload_;
+    envelope_->size = static_cast<std::uint32_t>(size_);
+    return std::exchange(envelope_, nullptr);
+  }
+  /// The same, or why there is none.
   Result<EnvelopeHead*> finish() noexcept;
 
  private:
   void drop() noexcept;
+  std::uint8_t* allocate_in_vain(std::size_t bytes);
 
   Sender& sender_;
   EnvelopeHead* envelope_ = nullptr;

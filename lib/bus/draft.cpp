@@ -22,17 +22,22 @@ void Draft::drop() noexcept {
 /// The end of the block is the end of the room: FlatBuffers are built downwards.
 std::uint8_t* Draft::allocate(std::size_t bytes) {
   // A builder doubles its room before it knows that it needs it.
-  if (fault_ == ErrorCode{} && bytes > 2 * sender_.message_bytes_max + first_room) fault_ = ErrorCode::too_large;
-  if (sender_.is_inherited()) fault_ = ErrorCode::closed;
-  if (fault_ == ErrorCode{}) {
-    if (wire::Envelope* envelope = sender_.depot->acquire(bytes, with_extra_, sender_.alone)) {
+  const bool is_too_large = bytes > 2 * sender_.message_bytes_max + first_room;
+  if (fault_ == ErrorCode{} && !is_too_large && !sender_.is_inherited()) [[likely]] {
+    if (wire::Envelope* envelope = sender_.depot->acquire(bytes, with_extra_, sender_.alone)) [[likely]] {
       outgrown_ = envelope_;
       envelope_ = envelope;
-      return reinterpret_cast<std::uint8_t*>(envelope->block() + envelope->capacity - bytes);
+      return reinterpret_cast<std::uint8_t*>(wire::end_of(envelope, bytes, with_extra_) - bytes);
     }
     fault_ = ErrorCode::no_memory;
   }
-  // A builder can not be told to stop: it goes on in plain memory and the publish answers the fault.
+  if (fault_ == ErrorCode{} && is_too_large) fault_ = ErrorCode::too_large;
+  if (sender_.is_inherited()) fault_ = ErrorCode::closed;
+  return allocate_in_vain(bytes);
+}
+
+/// A builder can not be told to stop: it goes on in plain memory and the publish answers the fault.
+std::uint8_t* Draft::allocate_in_vain(std::size_t bytes) {
   std::unique_ptr<std::uint8_t[]> larger{new (std::nothrow) std::uint8_t[bytes + 16]};
   spill_.swap(larger);
   spilled_ = std::move(larger);
@@ -88,13 +93,9 @@ void Draft::share(const AnyMessage& message) noexcept {
 }
 
 Result<EnvelopeHead*> Draft::finish() noexcept {
+  if (EnvelopeHead* const sound = take_sound(sender_.message_bytes_max)) return sound;
   if (fault_ == ErrorCode{}) {
     if (!payload_ || !envelope_) return Error{ErrorCode::malformed, "the codec did not seal a payload"};
-    if (size_ <= sender_.message_bytes_max) {
-      envelope_->payload = payload_;
-      envelope_->size = static_cast<std::uint32_t>(size_);
-      return std::exchange(envelope_, nullptr);
-    }
     fault_ = ErrorCode::too_large;
   }
   switch (fault_) {

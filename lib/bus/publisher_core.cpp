@@ -105,22 +105,55 @@ void PublisherCore::leave(BusCore& bus, std::string_view topic, const Error* err
 }
 
 Result<Published> PublisherCore::publish(Draft& draft, const PublishOptions& options) noexcept {
-  auto finished = draft.finish();
-  if (!finished) return finished.error();
-  auto* envelope = static_cast<wire::Envelope*>(*finished);
-  if (prepares_ || envelope->extra) {
+  auto* const envelope = static_cast<wire::Envelope*>(draft.take_sound(sender.message_bytes_max));
+  if (!envelope) [[unlikely]] return draft.finish().error();
+  if (prepares_ || envelope->extra) [[unlikely]] {
     if (auto prepared = prepare(*envelope, one_->outlet.route().name()->text, options); !prepared) {
       release(envelope);
       return prepared.error();
     }
   }
-  if (!try_lock()) {
+  if (!try_lock()) [[unlikely]] {
     if (auto locked = lock_slowly(); !locked) {
       release(envelope);
       return locked.error();
     }
   }
   return send_locked(*one_, envelope);
+}
+
+inline void PublisherCore::label(const Way& way, wire::Envelope& envelope) const noexcept {
+  envelope.name = way.name;
+  envelope.sequence = sequence_ + 1;
+  envelope.unverified = way.is_bytes;
+}
+
+inline void PublisherCore::count(Way& way, std::uint32_t size, bool is_draining) noexcept {
+  // Nobody waited for a one_thread publish that was under way when the drain began.
+  base::order_for_compiler();
+  if (is_draining || (options_.one_thread && bus->phase.load(std::memory_order_acquire) != Phase::open)) [[unlikely]]
+    bus->has_gone_on();
+  ++sequence_;
+  mailbox::bump(way.published);
+  mailbox::bump(way.payload_bytes, size);
+}
+
+/// The way of nearly every message: nothing ends, the route is as it was, and its only subscription has room.
+inline route::Put PublisherCore::put_to_sole(Way& way, wire::Envelope* envelope) noexcept {
+  if (refuses_ || bus->refuses() || way.retains || !way.outlet.is_current()) return route::Put::none;
+  label(way, *envelope);
+  const std::uint32_t size = envelope->size;
+  const route::Put put = way.outlet.offer_to_sole(envelope);
+  if (put != route::Put::none) count(way, size, false);
+  return put;
+}
+
+inline Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope) noexcept {
+  const route::Put put = put_to_sole(way, envelope);
+  if (put == route::Put::none) return send_to_all(way, envelope);
+  if (put == route::Put::told && !prepares_) unlock();
+  else end_send_to_sole(way, put);
+  return Published{1, 1, 0, false};
 }
 
 Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeInfo& type, Draft& draft,
@@ -152,17 +185,27 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
   return published;
 }
 
-Result<Published> PublisherCore::send_locked(Way& way, wire::Envelope* envelope) noexcept {
+Result<Published> PublisherCore::send_to_all(Way& way, wire::Envelope* envelope) noexcept {
   route::Wakes wakes;
   Result<Published> published = send(way, envelope, wakes);
+  end_send(way, wakes, published ? nullptr : &published.error());
+  return published;
+}
+
+void PublisherCore::end_send_to_sole(Way& way, route::Put put) noexcept {
+  route::Wakes wakes;
+  if (put == route::Put::untold) way.outlet.wake_sole(wakes);
+  end_send(way, wakes, nullptr);
+}
+
+void PublisherCore::end_send(Way& way, route::Wakes& wakes, const Error* error) noexcept {
   unlock();
-  if (!wakes.any() && bus->interceptors.empty()) return published;
+  if (!wakes.any() && bus->interceptors.empty()) return;
   // An inline handler runs in here, and may destroy this Publisher.
   const std::shared_ptr<BusCore> alive = bus;
-  const wire::Name& topic = *way.outlet.route().name();
+  const wire::Name& topic = *way.name;
   wakes.tell();
-  if (!alive->interceptors.empty()) leave(*alive, topic.text, published ? nullptr : &published.error());
-  return published;
+  if (!alive->interceptors.empty()) leave(*alive, topic.text, error);
 }
 
 Result<PublisherCore::Way*> PublisherCore::way_to(std::string_view topic, const TypeInfo& type,
@@ -189,9 +232,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   }
   route::TopicRoute& route = way.outlet.route();
   const std::uint32_t size = envelope->size;
-  envelope->name = route.name();
-  envelope->sequence = sequence_ + 1;
-  envelope->unverified = way.type->is_bytes();
+  label(way, *envelope);
   bool reached = false;
   bool admitted = false;
   std::unique_lock<std::mutex> ordered;
@@ -218,22 +259,10 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
     release(envelope);
     return Error{ErrorCode::full, "a subscription that chose refuse has no room; nothing was taken, try again"};
   }
-  const auto count = [this, &way, size, is_draining] {
-    // Nobody waited for a one_thread publish that was under way when the drain began.
-    base::order_for_compiler();
-    if (is_draining || (options_.one_thread && bus->phase.load(std::memory_order_acquire) != Phase::open)) bus->has_gone_on();
-    ++sequence_;
-    mailbox::bump(way.published);
-    way.payload_bytes.store(way.payload_bytes.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
-  };
-  if (!ordered.owns_lock() && way.outlet.offer_to_sole(envelope, wakes)) {
-    count();
-    return Published{1, 1, 0, false};
-  }
   if (!ordered.owns_lock() && way.outlet.has_sole_peer()) {
     const wire::Offer offer = way.outlet.offer_to_sole_peer(*envelope);
     if (offer != wire::Offer::refused) {
-      count();
+      count(way, size, is_draining);
       const bool is_taken = offer == wire::Offer::taken;
       if (envelope->references.load(std::memory_order_acquire) == 1) sender.depot->put_back(envelope, sender.alone);
       else release(envelope);
@@ -246,7 +275,7 @@ Result<Published> PublisherCore::send(Way& way, wire::Envelope* envelope, route:
   if (way.outlet.may_block()) blocked_.store(this_thread(), std::memory_order_relaxed);
   const route::Offering offering = way.outlet.offer(envelope, *bus->clock, wakes, true, ordered.owns_lock() ? &ordered : nullptr);
   if (way.outlet.may_block()) blocked_.store(nullptr, std::memory_order_relaxed);
-  count();
+  count(way, size, is_draining);
   return Published{offering.sinks, offering.queued, offering.dropped, offering.would_deadlock};
 }
 

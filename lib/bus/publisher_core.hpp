@@ -31,9 +31,11 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
  private:
   struct Way {
     Way(std::shared_ptr<route::TopicRoute> route, const TypeInfo& type, route::OutletOptions options)
-        : outlet{std::move(route), options}, type{&type} {}
+        : name{route->name()}, outlet{std::move(route), options}, type{&type}, is_bytes{type.is_bytes()} {}
+    const wire::Name* const name;
     route::Outlet outlet;
     const TypeInfo* type;
+    const bool is_bytes;
     std::atomic<std::uint64_t> published{0};
     std::atomic<std::uint64_t> payload_bytes{0};
     bool retains = false;  ///< is one of the route's retainers
@@ -48,7 +50,14 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
   }
   Result<void> lock_slowly() noexcept;
   void unlock() noexcept;
+  // With the flag held, which these three give up.
   Result<Published> send_locked(Way& way, wire::Envelope* envelope) noexcept;
+  Result<Published> send_to_all(Way& way, wire::Envelope* envelope) noexcept;
+  void end_send_to_sole(Way& way, route::Put put) noexcept;
+  void end_send(Way& way, route::Wakes& wakes, const Error* error) noexcept;
+  void label(const Way& way, wire::Envelope& envelope) const noexcept;
+  void count(Way& way, std::uint32_t size, bool is_draining) noexcept;
+  route::Put put_to_sole(Way& way, wire::Envelope* envelope) noexcept;
   Result<Published> send(Way& way, wire::Envelope* envelope, route::Wakes& wakes) noexcept;
   static void leave(BusCore& bus, std::string_view topic, const Error* error) noexcept;
 

@@ -30,6 +30,9 @@ struct Offering {
   bool full = false;
 };
 
+/// What the short way did. `none`: nothing. `untold`: the subscription has to be woken.
+enum class Put : std::uint8_t { none, told, untold };
+
 /// Lanes that became non-empty while the sender's flag was held: told after it is released, because an inline handler
 /// runs right there.
 class Wakes {
@@ -108,12 +111,14 @@ class Outlet {
   /// Looks whether the route has changed. False without memory to follow it: nothing may be offered. A subscription
   /// whose lane alone can not be had is offered to all the same and counts what it loses as no_memory.
   bool refresh() noexcept {
-    if (version_ == route_->version()) return true;
+    if (is_current()) return true;
     const std::lock_guard lock{route_->ordered()};
     return renew();
   }
   /// The same with `route().ordered()` held.
-  bool refresh_ordered() noexcept { return version_ == route_->version() || renew(); }
+  bool refresh_ordered() noexcept { return is_current() || renew(); }
+  /// True when `refresh` would find the route as it was.
+  [[nodiscard]] bool is_current() const noexcept { return version_ == route_->version(); }
   /// The audience has changed.
   void renew_next() noexcept { version_ = 0; }
   /// True while some subscription has no lane for want of memory.
@@ -135,13 +140,13 @@ class Outlet {
   /// `ordered`: held by the caller until nobody but those that are waited for is left to be offered it.
   Offering offer(wire::Envelope* envelope, Clock& clock, Wakes& wakes, bool admitted = false,
                  std::unique_lock<std::mutex>* ordered = nullptr) noexcept;
-  /// The short way of `offer`, for a topic with one plain subscription that has room, and only with Wakes that tell now.
-  /// False: nothing was done.
-  bool offer_to_sole(wire::Envelope* envelope, Wakes& wakes) noexcept {
-    if (!sole_ || !sole_->lane->reserve(envelope->size)) return false;
-    if (sole_->lane->push(envelope)) wakes.add(*sole_->mailbox, *sole_->lane);
-    return true;
+  /// The short way of `offer`, for a topic with one plain subscription that has room.
+  Put offer_to_sole(wire::Envelope* envelope) noexcept {
+    if (!sole_ || !sole_->lane->reserve(envelope->size)) return Put::none;
+    return sole_->lane->push(envelope) ? Put::untold : Put::told;
   }
+  /// Behind `untold`.
+  void wake_sole(Wakes& wakes) noexcept { wakes.add(*sole_->mailbox, *sole_->lane); }
   /// The same for a topic with one peer that has plain subscriptions, and nobody here. `refused`: nothing was done; it
   /// would have to wait. The caller keeps its reference.
   [[nodiscard]] bool has_sole_peer() const noexcept { return sole_peer_ != nullptr; }

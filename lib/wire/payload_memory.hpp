@@ -153,6 +153,15 @@ class DepotLease {
   Depot* depot_;
 };
 
+/// The end of the block that `Depot::acquire` has answered. Of small ones it is known without a look at them: they are on
+/// their way from another core.
+inline std::byte* end_of(Envelope* envelope, std::size_t bytes, bool with_extra) noexcept {
+  const std::size_t total = sizeof(Envelope) + bytes + (with_extra ? sizeof(Extra) : 0);
+  if (total <= block_bytes[0]) return reinterpret_cast<std::byte*>(envelope) + block_bytes[0];
+  if (total <= block_bytes[1]) return reinterpret_cast<std::byte*>(envelope) + block_bytes[1];
+  return envelope->block() + envelope->capacity;
+}
+
 /// An extra of its own, and not one that says only who sent it.
 inline bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelope.extra) == envelope.block(); }
 
