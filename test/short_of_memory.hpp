@@ -15,6 +15,13 @@ void* allocate(std::size_t bytes) noexcept {
   if (allocations_left > 0) --allocations_left;
   return std::malloc(bytes ? bytes : 1);
 }
+
+void* allocate(std::size_t bytes, std::align_val_t at) noexcept {
+  if (allocations_left == 0) return nullptr;
+  if (allocations_left > 0) --allocations_left;
+  const auto line = static_cast<std::size_t>(at);
+  return std::aligned_alloc(line, (bytes + line - 1) / line * line);
+}
 }  // namespace
 
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
@@ -29,6 +36,18 @@ void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t at) {
+  void* memory = allocate(bytes, at);
+  if (!memory) throw std::bad_alloc{};
+  return memory;
+}
+void* operator new[](std::size_t bytes, std::align_val_t at) { return operator new(bytes, at); }
+void* operator new(std::size_t bytes, std::align_val_t at, const std::nothrow_t&) noexcept { return allocate(bytes, at); }
+void* operator new[](std::size_t bytes, std::align_val_t at, const std::nothrow_t&) noexcept { return allocate(bytes, at); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace midplane::test {
 

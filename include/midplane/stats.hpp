@@ -98,8 +98,8 @@ struct Report {
   std::uint64_t waiting = 0;  ///< still there at the end
   Drops dropped;  ///< by reason
   std::string stuck;               ///< the subscription or service whose handler did not return, or (a
-                                   ///< drain) that has messages left; else the bus of which a timer or
-                                   ///< continuation did not return; empty: none
+                                   ///< drain) that has messages left; else the bus of which a timer, or on
+                                   ///< its own executor a continuation, did not return; empty: none
 };
 
 }  // namespace v0

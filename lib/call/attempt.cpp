@@ -32,6 +32,7 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
   Call* call = correlator_->open(deadline, streaming);
   if (!call) {
     detail::release(request);
+    if (!correlator_->is_full()) return Error{ErrorCode::no_memory, "no memory for another request; nothing was asked"};
     return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions::pending allows"};
   }
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);

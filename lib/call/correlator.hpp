@@ -68,6 +68,8 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   void retire() noexcept { unref(1 + references_ahead_); }
   /// Ends every open request with `closed`.
   void close() noexcept;
+  /// As many are open as may be.
+  [[nodiscard]] bool is_full() const noexcept { return pending() >= pending_max_; }
   [[nodiscard]] std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
   [[nodiscard]] Executor& executor() const noexcept { return *executor_; }
   [[nodiscard]] Clock& clock() const noexcept { return *clock_; }

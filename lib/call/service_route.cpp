@@ -96,15 +96,16 @@ std::shared_ptr<ServiceRoute> Services::open(std::string_view name) {
   const wire::Name* interned = memory_.intern(name);
   if (!interned) return nullptr;
   if (routes_.size() >= prune_at_) prune();
-  auto& route = routes_[std::string{name}];
-  if (!route) route = std::make_shared<ServiceRoute>(interned);
+  if (const auto found = routes_.find(name); found != routes_.end()) return found->second;
+  auto route = std::make_shared<ServiceRoute>(interned);
+  routes_.emplace(std::string{name}, route);
   return route;
 }
 
 /// Who holds none can get none: that takes the lock.
 void Services::prune() noexcept {
   std::erase_if(routes_, [](const auto& one) {
-    return !one.second || (one.second.use_count() == 1 && !one.second->types().first && !one.second->has_server());
+    return one.second.use_count() == 1 && !one.second->types().first && !one.second->has_server();
   });
   prune_at_ = std::max(routes_kept, 2 * routes_.size());
 }

@@ -4,7 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/spin.hpp"
-#include "wire/payload_memory.hpp"
+#include "wire/reclaimer.hpp"
 #include "wire/return_address.hpp"
 
 namespace midplane::inline v0::mailbox {

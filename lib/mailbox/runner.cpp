@@ -4,7 +4,7 @@
 
 #include "base/clock.hpp"
 #include "mailbox/frame.hpp"
-#include "wire/payload_memory.hpp"
+#include "wire/reclaimer.hpp"
 #include "wire/return_address.hpp"
 
 namespace midplane::inline v0::mailbox {
@@ -19,7 +19,7 @@ constexpr std::uint32_t dry_runs_max = 256;
 /// So often it looks before it goes back to its executor, whose round costs more than a look.
 constexpr int relooks = 8;
 /// After fewer messages than this, twice in a row, it leaves its lanes alone for so long: some line crossings.
-constexpr std::uint32_t few_messages = 16;
+constexpr std::uint32_t few_messages = 64;
 constexpr Duration gathering = std::chrono::nanoseconds{200};
 
 }  // namespace
@@ -123,8 +123,9 @@ void Runner::look(Worker& worker) noexcept {
 
 namespace {
 
-/// Ends a run of slow calls early: timers, deadlines and other handlers wait for its thread. Looks at the clock seldom: from
-/// the second message on, then whenever there are four times as many.
+/// Ends a run of slow calls early: timers, deadlines and other handlers wait for its thread. Looks at the clock seldom: behind
+/// the second and the third message, then when calls as long as those so far would be over the time, at the latest behind
+/// four times as many.
 class Pace {
  public:
   /// Not where a loop is polled: there these looks cost a twentieth (one to eight).
@@ -134,8 +135,11 @@ class Pace {
   [[nodiscard]] bool is_over() noexcept {
     const Instant now = clock_.now();
     if (next_look_ == 2) return begun_ = now, next_look_ = 3, false;
-    next_look_ *= 4;
-    return now - begun_ > run_time_max;
+    const Duration lasted = now - begun_;
+    if (lasted > run_time_max) return true;
+    const auto one = std::max<Duration>(lasted / (next_look_ - 2), Duration{1});
+    next_look_ += static_cast<std::uint32_t>(std::clamp<std::int64_t>((run_time_max - lasted) / one, 1, 3 * std::int64_t{next_look_}));
+    return false;
   }
 
  private:

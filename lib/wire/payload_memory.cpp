@@ -5,14 +5,14 @@
 #include <utility>
 
 #include "base/prefetch.hpp"
-#include "wire/return_address.hpp"
-#include "wire/slab.hpp"
+#include "wire/reclaimer.hpp"
 
 namespace midplane::inline v0 {
 
 namespace wire {
 namespace {
 
+/// Of the blocks for Slabs.
 constexpr std::size_t slab_class = 3;
 static_assert(block_bytes[slab_class] == slab_bytes);
 /// What the count of a Slab's block begins with: more than it has messages.
@@ -24,20 +24,6 @@ std::size_t class_of(std::size_t bytes) noexcept {
   std::size_t size_class = 0;
   while (size_class < block_bytes.size() && block_bytes[size_class] < bytes) ++size_class;
   return size_class;
-}
-
-/// The blocks that a bundle lists.
-Envelope** bundled(Envelope* bundle) noexcept { return reinterpret_cast<Envelope**>(bundle->block()); }
-
-Envelope* slab_of(Envelope* part) noexcept {
-  return reinterpret_cast<Envelope*>(reinterpret_cast<std::byte*>(part) - part->capacity);
-}
-
-/// `dead` more of its messages are; true when nobody needs the block any more.
-bool leave_slab(Envelope* slab, std::uint32_t dead) noexcept {
-  if (slab->references.fetch_sub(dead, std::memory_order_acq_rel) != dead) return false;
-  slab->home->slab_ended();
-  return true;
 }
 
 /// Fields of a fresh one that its block does not say.
@@ -56,6 +42,11 @@ void begin(Envelope* envelope) noexcept {
 
 /// So many messages ahead a sender asks for the lines it will write: they are in the cache of whoever read them last.
 constexpr std::uint32_t fetched_ahead = 6;
+/// The same in a Slab.
+constexpr std::uint32_t slab_ahead = 4;
+
+/// A sender that had so many blocks of a size out at once streams: what it sends next comes in Slabs.
+constexpr std::uint32_t streams_from = 64;
 
 /// The header, and the end of the block, where a payload is built downwards.
 void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
@@ -65,21 +56,25 @@ void fetch_to_write(const Envelope* envelope, std::size_t size_class) noexcept {
   base::prefetch_to_write(reinterpret_cast<const std::byte*>(envelope) + block_bytes[size_class] - 64);
 }
 
-/// Ends what a dead envelope still holds of others.
-void let_go(Envelope& envelope) noexcept {
-  Extra* extra = envelope.extra;
-  if (extra == nullptr) return;
-  const bool is_own = owns_extra(envelope);
-  envelope.extra = nullptr;
-  if (!is_own) return;
-  delete extra->headers;
-  if (extra->release) extra->release();
-  if (extra->return_address) extra->return_address->unref();
-  if (extra->shares) detail::release(extra->shares);
-  extra->~Extra();
-}
-
 }  // namespace
+
+inline Envelope* Slab::carve_from_open(Depot& depot, std::uint32_t stride) noexcept {
+  const std::uint32_t at = at_;
+  if (at + stride > slab_bytes) return nullptr;
+  std::byte* const place = reinterpret_cast<std::byte*>(block_) + at;
+  if (const std::uint32_t ahead = slab_ahead * stride; at + ahead < slab_bytes) {
+    for (std::uint32_t line = 0; line < stride; line += sizeof(Envelope)) base::prefetch_to_write(place + ahead + line);
+  }
+  auto* const envelope = ::new (place) Envelope;
+  begin(envelope);
+  envelope->home = &depot;
+  envelope->capacity = at;
+  envelope->size_class = carved;
+  last_ = at;
+  at_ = at + stride;
+  ++carved_;
+  return envelope;
+}
 
 /// Near the end of a bundle the next one is fetched, header and list, so that its blocks can be fetched in time too.
 inline Envelope* Depot::take(std::size_t size_class) noexcept {
@@ -90,8 +85,7 @@ inline Envelope* Depot::take(std::size_t size_class) noexcept {
     local_[size_class] = bundle->next;
     if (Envelope* const next = bundle->next; next && size_class == slab_class) {
       // Slabs come home by ones and twos: to look into the next bundle would be to wait for it.
-      base::prefetch_to_write(next);
-      base::prefetch_to_write(next + 1);
+      for (std::uint32_t line = 0; line <= 2 * slab_ahead; ++line) base::prefetch_to_write(next + line);
     } else if (next) {
       const std::uint32_t listed = next->size;
       for (std::uint32_t i = listed - std::min(listed, fetched_ahead); i < listed; ++i)
@@ -129,7 +123,15 @@ Envelope* Depot::make(std::size_t size_class) noexcept {
   return made;
 }
 
+/// The way of nearly every message of a sender that streams.
 Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcept {
+  if (alone && !with_extra && bytes <= block_bytes[1] - sizeof(Envelope)) {
+    if (Envelope* const envelope = slab_.carve_from_open(*this, static_cast<std::uint32_t>(in_lines(sizeof(Envelope) + bytes)))) return envelope;
+  }
+  return acquire_slowly(bytes, with_extra, alone);
+}
+
+Envelope* Depot::acquire_slowly(std::size_t bytes, bool with_extra, bool alone) noexcept {
   if (bytes > UINT32_MAX - 4096) return nullptr;
   std::size_t total = sizeof(Envelope) + bytes + (with_extra ? sizeof(Extra) : 0);
   const std::size_t size_class = class_of(total);
@@ -137,7 +139,8 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   if (size_class < block_bytes.size()) {
     if (!alone) flag_.lock();
     if (put_back_ && put_back_->size_class == size_class) envelope = std::exchange(put_back_, nullptr);
-    else envelope = take(size_class);
+    else if (made_[size_class] >= streams_from && size_class <= 1 && !with_extra) envelope = slab_.carve(*this, bytes, slab_bytes, true);
+    if (!envelope) envelope = take(size_class);
     if (!envelope) envelope = make(size_class);
     if (!alone) flag_.unlock();
   } else {
@@ -152,10 +155,10 @@ Envelope* Depot::acquire(std::size_t bytes, bool with_extra, bool alone) noexcep
   return envelope;
 }
 
-Envelope* Depot::acquire_slab() noexcept {
+Envelope* Depot::acquire_slab(bool alone) noexcept {
   const std::size_t out = memory_.slabs_out_.fetch_add(1, std::memory_order_relaxed);
   Envelope* const block =
-      out < memory_.bytes_max() / 4 / slab_bytes ? acquire(slab_bytes - sizeof(Envelope), false, false) : nullptr;
+      out < memory_.bytes_max() / 4 / slab_bytes ? acquire(slab_bytes - sizeof(Envelope), false, alone) : nullptr;
   if (!block) slab_ended();
   return block;
 }
@@ -166,6 +169,12 @@ void Depot::put_back(Envelope* envelope, bool alone) noexcept {
   let_go(*envelope);
   if (envelope->size_class == uncached) return give_back(envelope);
   if (!alone) flag_.lock();
+  if (envelope->size_class == carved) {
+    const bool was_last = slab_.put_back(envelope);
+    if (!alone) flag_.unlock();
+    if (!was_last) detail::recycle(envelope);
+    return;
+  }
   envelope->size = 0;
   envelope->next = nullptr;
   Envelope* const before = std::exchange(put_back_, envelope);
@@ -215,6 +224,7 @@ void PayloadMemory::retire(Depot* depot) noexcept {
     const std::lock_guard lock{mutex_};
     // A sender that outlived its bus leaves its blocks to nobody.
     if (depot->returned_[0].is_closed()) {
+      depot->slab_.close();
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
     }
@@ -228,6 +238,7 @@ void PayloadMemory::abandon() noexcept {
     const std::lock_guard lock{mutex_};
     abandoned_ = true;
     for (const auto& depot : depots_) {
+      depot->slab_.close();
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
       for (ReturnStack<>& returned : depot->returned_) free_bundles(returned.close());
@@ -371,104 +382,41 @@ void PayloadMemory::unref() noexcept {
   if (alive_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Envelope* Slab::carve(Depot& depot, std::size_t bytes, std::size_t expected) noexcept {
+Envelope* Slab::carve(Depot& depot, std::size_t bytes, std::size_t expected, bool alone) noexcept {
   if (bytes > slab_message_bytes_max) return nullptr;
-  const auto stride = static_cast<std::uint32_t>(sizeof(Envelope) + (bytes + alignof(Envelope) - 1) / alignof(Envelope) * alignof(Envelope));
-  if (!block_ || at_ + stride > slab_bytes) {
+  const auto stride = static_cast<std::uint32_t>(in_lines(sizeof(Envelope) + bytes));
+  if (at_ + stride > slab_bytes) {
     close();
     if (expected < slab_bytes) return nullptr;
-    block_ = depot.acquire_slab();
+    block_ = depot.acquire_slab(alone);
     if (!block_) return nullptr;
     block_->references.store(slab_count, std::memory_order_relaxed);
     at_ = sizeof(Envelope);
   }
-  auto* const envelope = ::new (reinterpret_cast<std::byte*>(block_) + at_) Envelope;
-  begin(envelope);
-  envelope->home = block_->home;
-  envelope->capacity = at_;
-  envelope->size_class = carved;
-  at_ += stride;
-  ++carved_;
-  return envelope;
+  return carve_from_open(depot, stride);
+}
+
+bool leave_slab(Envelope* slab, std::uint32_t dead) noexcept {
+  if (slab->references.fetch_sub(dead, std::memory_order_acq_rel) != dead) return false;
+  slab->home->slab_ended();
+  return true;
+}
+
+bool Slab::put_back(Envelope* envelope) noexcept {
+  if (!block_ || carved_ == 0 || slab_of(envelope) != block_ || envelope->capacity != last_) return false;
+  at_ = last_;
+  --carved_;
+  return true;
 }
 
 void Slab::close() noexcept {
   if (!block_) return;
   Envelope* const block = std::exchange(block_, nullptr);
+  at_ = slab_bytes;
   if (!leave_slab(block, slab_count - std::exchange(carved_, 0))) return;
   block->size = 0;
   block->home->give_back(block);
 }
 
-/// Nobody else has it.
-void Reclaimer::bury(Envelope* envelope) noexcept {
-  if (envelope->extra) let_go(*envelope);
-  if (envelope->size_class == uncached) return detail::recycle(envelope);
-  if (envelope->size_class != carved) return add(envelope);
-  Envelope* const slab = slab_of(envelope);
-  if (slab != slab_) {
-    settle();
-    slab_ = slab;
-  }
-  ++slab_dead_;
-}
-
-/// One subtraction for all messages of a slab that died in a row.
-void Reclaimer::settle() noexcept {
-  Envelope* const slab = std::exchange(slab_, nullptr);
-  if (!slab || !leave_slab(slab, std::exchange(slab_dead_, 0))) return;
-  slab->size = 0;
-  add(slab);
-}
-
-void Reclaimer::add(Envelope* envelope) noexcept {
-  if (count_ != 0 && (envelope->home != dead_[0]->home || envelope->size_class != dead_[0]->size_class ||
-                      count_ == bundled_max(envelope->size_class) + 1))
-    send_home();
-  dead_[count_++] = envelope;
-  // Whoever asks one thing after the other would need a block for each that is still held here.
-  if (envelope->kind == Kind::request) send_home();
-}
-
-void Reclaimer::flush() noexcept {
-  settle();
-  send_home();
-}
-
-void SharedReleases::give_back() noexcept {
-  Reclaimer reclaimer;
-  for (std::size_t word = 0; word < taken_.size(); ++word) {
-    for (std::uint64_t taken = std::exchange(taken_[word], 0); taken != 0; taken &= taken - 1) {
-      const std::uintptr_t place = places_[word * 64 + static_cast<std::size_t>(std::countr_zero(taken))];
-      auto* const envelope = reinterpret_cast<Envelope*>(place & ~count_mask);
-      if (drop(*envelope, static_cast<std::uint32_t>(place & count_mask))) reclaimer.bury(envelope);
-    }
-  }
-}
-
-void Reclaimer::send_home() noexcept {
-  if (count_ == 0) return;
-  Envelope* const bundle = dead_[--count_];
-  std::copy_n(dead_.data(), count_, bundled(bundle));
-  bundle->size = static_cast<std::uint32_t>(count_);
-  count_ = 0;
-  bundle->home->give_back(bundle);
-}
-
 }  // namespace wire
-
-namespace detail {
-
-void recycle(EnvelopeHead* head) noexcept {
-  auto* envelope = static_cast<wire::Envelope*>(head);
-  wire::let_go(*envelope);
-  if (envelope->size_class == wire::carved) {
-    envelope = wire::slab_of(envelope);
-    if (!wire::leave_slab(envelope, 1)) return;
-  }
-  envelope->size = 0;
-  envelope->home->give_back(envelope);
-}
-
-}  // namespace detail
 }  // namespace midplane::inline v0

@@ -23,7 +23,7 @@
 #include "base/flag.hpp"
 #include "wire/envelope.hpp"
 #include "wire/return_stack.hpp"
-#include "wire/shared_releases.hpp"
+#include "wire/slab.hpp"
 
 namespace midplane::inline v0::wire {
 
@@ -42,11 +42,6 @@ inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16
 inline constexpr std::uint8_t uncached = block_bytes.size();
 inline constexpr std::uint8_t carved = uncached + 1;
 
-/// What a Slab takes, and the largest message that goes into one. All of them that are out take at most a quarter of
-/// the memory.
-inline constexpr std::size_t slab_bytes = block_bytes[3];
-inline constexpr std::size_t slab_message_bytes_max = slab_bytes / 8 - sizeof(Envelope);
-
 class Depot {
  public:
   /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
@@ -55,8 +50,8 @@ class Depot {
   /// Takes back what the same sender has acquired and nobody else has seen, or sees any more; the next one of its size
   /// gets it, still in the cache. `alone`: as for `acquire`.
   void put_back(Envelope* envelope, bool alone) noexcept;
-  /// A block for a Slab; null when too many are out. Any thread.
-  Envelope* acquire_slab() noexcept;
+  /// A block for a Slab; null when too many are out. `alone`: as for `acquire`.
+  Envelope* acquire_slab(bool alone) noexcept;
   /// Nobody needs one of them any more. Any thread.
   void slab_ended() noexcept;
   /// A few of its messages may come home later than their Message ends: their memory is the library's own, and there is plenty.
@@ -67,6 +62,7 @@ class Depot {
  private:
   friend class PayloadMemory;
   explicit Depot(PayloadMemory& memory) noexcept;
+  Envelope* acquire_slowly(std::size_t bytes, bool with_extra, bool alone) noexcept;
   Envelope* take(std::size_t size_class) noexcept;
   Envelope* make(std::size_t size_class) noexcept;
 
@@ -77,6 +73,7 @@ class Depot {
   std::array<Envelope*, block_bytes.size()> local_{};  ///< bundles, linked by `next`
   std::array<std::uint32_t, block_bytes.size()> made_{};
   Envelope* put_back_ = nullptr;
+  Slab slab_;  ///< of a sender that streams
   /// One for each size; closed when the bus is gone: the returner then frees.
   alignas(64) std::array<ReturnStack<>, block_bytes.size()> returned_;
 };
@@ -153,60 +150,20 @@ class DepotLease {
   Depot* depot_;
 };
 
-/// The end of the block that `Depot::acquire` has answered. Of small ones it is known without a look at them: they are on
+/// Where the room ends that `Depot::acquire` has answered. Of small ones it is known without a look at them: they are on
 /// their way from another core.
 inline std::byte* end_of(Envelope* envelope, std::size_t bytes, bool with_extra) noexcept {
   const std::size_t total = sizeof(Envelope) + bytes + (with_extra ? sizeof(Extra) : 0);
-  if (total <= block_bytes[0]) return reinterpret_cast<std::byte*>(envelope) + block_bytes[0];
-  if (total <= block_bytes[1]) return reinterpret_cast<std::byte*>(envelope) + block_bytes[1];
+  if (total <= block_bytes[1]) return reinterpret_cast<std::byte*>(envelope) + in_lines(total);
   return envelope->block() + envelope->capacity;
 }
 
-/// An extra of its own, and not one that says only who sent it.
-inline bool owns_extra(Envelope& envelope) noexcept { return static_cast<void*>(envelope.extra) == envelope.block(); }
+/// The blocks that a bundle lists.
+inline Envelope** bundled(Envelope* bundle) noexcept { return reinterpret_cast<Envelope**>(bundle->block()); }
 
 /// How many others a block lists at most: as many as fit into the two smallest sizes, which is enough for the larger.
 constexpr std::size_t bundled_max(std::size_t size_class) noexcept {
   return (block_bytes[size_class == 0 ? 0 : 1] - sizeof(Envelope)) / sizeof(Envelope*);
 }
-
-/// Collects dead envelopes of a burst and sends them home in bundles.
-class Reclaimer {
- public:
-  /// It keeps no more than this many before it sends them.
-  static constexpr std::size_t capacity = bundled_max(1) + 1;
-
-  /// `shared`: keeps the references of messages that others have too; null: nobody does.
-  explicit Reclaimer(SharedReleases* shared = nullptr) noexcept : shared_{shared} {}
-  Reclaimer(const Reclaimer&) = delete;
-  ~Reclaimer() { flush(); }
-  /// Drops one reference; the last one takes the envelope along.
-  void release(Envelope* envelope) noexcept {
-    if (const std::uint32_t references = envelope->references.load(std::memory_order_acquire); references != 1) {
-      if (shared_ && may_be_kept(*envelope) ? !shared_->release(*envelope, references)
-                                            : envelope->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-        return;
-    }
-    bury(envelope);
-  }
-  void flush() noexcept;
-
- private:
-  friend class SharedReleases;
-  /// Small, and holding nothing of others.
-  static bool may_be_kept(Envelope& envelope) noexcept {
-    return (envelope.size_class <= 1 || envelope.size_class == carved) && !owns_extra(envelope) && envelope.home->may_wait_for();
-  }
-  void bury(Envelope* envelope) noexcept;
-  void add(Envelope* dead) noexcept;
-  void settle() noexcept;
-  void send_home() noexcept;
-
-  std::array<Envelope*, capacity> dead_;  // left uninitialised: this stands on the path of every burst
-  std::size_t count_ = 0;
-  SharedReleases* const shared_;
-  Envelope* slab_ = nullptr;      ///< of the last dead messages
-  std::uint32_t slab_dead_ = 0;   ///< of its messages, not counted yet
-};
 
 }  // namespace midplane::inline v0::wire

@@ -204,8 +204,9 @@ def pub(at):
     check(got.objects[-1]["value"]["interval_ms"] >= 250, "what pub published was understood: the agent has another pace", got)
     got = run("pub", "host.db1.pace", "-", "--peer", at, stdin='{"interval_ms":10}\n\n{"interval_ms":20}\n')
     check(got.code == 0 and "published 2 messages" in got.out, "pub reads one message from each line of stdin", got)
-    got = run("pub", "host.db1.pace", "-", "--peer", at, stdin='{"interval_ms":20}\n{"nope":1}\n')
-    check(got.code == 2 and "line 2 of the input" in got.err, "pub names the line of stdin that is wrong", got)
+    got = run("pub", "host.db1.pace", "-", "--peer", at, stdin='{"interval_ms":20}\n\n{"nope":1}\n{"interval_ms":30}\n')
+    check(got.code == 2 and "line 3 of the input" in got.err and "published 1 message" in got.out,
+          "pub names the line of stdin that is wrong, and tells what it had published before", got)
 
     meeting = free_address()
     listening = subprocess.Popen([MIDPLANE, "pub", "app.words", "hello there", "--raw", "--header", "lang=en", "--listen", meeting, "--timeout", "20s"],
@@ -331,8 +332,8 @@ def places(at):
     refused("an unknown subcommand is refused with the known ones", 2, ("subscribe", "x"), "no subcommand subscribe", "ls, sub, pub, req, schema, bench, doctor")
     refused("an unknown subcommand of schema is refused with the known ones", 2, ("schema", "bogus"), "no subcommand bogus of schema", "show, check, decode")
     for command in (("pub", "a", "x"), ("sub", "a"), ("req", "a")):
-        for count in ("0", "-1", "99999999999999999999999"):
-            refused(f"--count {count} of {command[0]} is refused", 2, (*command, "--count", count), f"{count} not in range 1 to")
+        for count in ("0", "-1", "99999999999999999999999", "010", "0x10", "1.5", "", "many"):
+            refused(f"--count '{count}' of {command[0]} is refused", 2, (*command, "--count", count), "whole number from 1 on")
     refused("pub --type without --schema is refused", 2, ("pub", "a", "x", "--type", "y"), "--schema")
     refused("pub --count of lines is refused", 2, ("pub", "a", "-", "--count", "3"), "each line is published once")
     refused("doctor refuses a list of addresses", 2, ("doctor", "--peer", "tcp://127.0.0.1:1,tcp://127.0.0.1:2"), "--peer takes one address")
@@ -341,6 +342,10 @@ def places(at):
         with open("/dev/full", "w") as full:
             done = subprocess.run([MIDPLANE, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=40, env=ALONE)
         check(done.returncode == 5 and "stdout can not be written" in done.stderr, f"{command[0]} whose output can not be written ends with 5", done)
+    for command in (("sub", "host.*.cpu", "--peer", at), ("sub", "host.*.cpu", "--rate", "--peer", at)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([MIDPLANE, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=40, env=ALONE)
+        check(done.returncode == 5 and "No space left" in done.stderr, f"{' '.join(command[:3])} without an end stops when its output can not be written", done)
     refused("an unknown option is refused", 2, ("ls", "--pear", at), "--pear", "midplane ls --help")
     refused("options in front of the subcommand are told their place", 2, ("--peer", "tcp://a:1", "ls", "--peer", "tcp://b:2"),
             "midplane ls --peer tcp://a:1 --peer tcp://b:2")

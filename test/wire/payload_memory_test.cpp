@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "counting_resource.hpp"
-#include "wire/payload_memory.hpp"
+#include "wire/reclaimer.hpp"
 
 using namespace midplane;
 using namespace midplane::wire;

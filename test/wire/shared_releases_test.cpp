@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "counting_resource.hpp"
-#include "wire/payload_memory.hpp"
+#include "wire/reclaimer.hpp"
 #include "wire/shared_releases.hpp"
 
 using namespace midplane;

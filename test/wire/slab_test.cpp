@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "counting_resource.hpp"
-#include "wire/slab.hpp"
+#include "wire/reclaimer.hpp"
 
 using namespace midplane;
 using namespace midplane::wire;
@@ -176,4 +176,99 @@ TEST_CASE("messages of a slab die on two other threads while it goes on") {
   }
   place.leave();
   CHECK(place.resource.out == 0);
+}
+
+namespace {
+
+/// So many out at once that the sender streams.
+std::vector<Envelope*> many(Depot& depot, std::size_t messages = 100) {
+  std::vector<Envelope*> out;
+  for (std::size_t i = 0; i < messages; ++i) out.push_back(depot.acquire(small, false, true));
+  return out;
+}
+
+void release_all(std::vector<Envelope*>& out) {
+  for (Envelope* const one : out) detail::release(one);
+  out.clear();
+}
+
+}  // namespace
+
+TEST_CASE("a sender that has many messages out at once gets slabs, and one that has few blocks of their own") {
+  Place place;
+  for (int i = 0; i < 1000; ++i) {
+    Envelope* const one = place.depot->acquire(small, false, true);
+    CHECK(one->size_class == 0);
+    detail::release(one);
+  }
+  auto out = many(*place.depot);
+  CHECK(out.front()->size_class == 0);
+  CHECK(out.back()->size_class == carved);
+  for (const bool alone : {true, false}) {
+    Envelope* const one = place.depot->acquire(small, false, alone);
+    CHECK(one->size_class == carved);
+    CHECK(end_of(one, small, false) == one->block() + small);
+    out.push_back(one);
+    Envelope* const with_extra = place.depot->acquire(small, true, alone);
+    CHECK(with_extra->size_class == 2);
+    out.push_back(with_extra);
+    Envelope* const large = place.depot->acquire(1000, false, alone);
+    CHECK(large->size_class == 3);
+    CHECK(end_of(large, 1000, false) == large->block() + large->capacity);
+    out.push_back(large);
+  }
+  release_all(out);
+  place.leave();
+  CHECK(place.resource.out == 0);
+}
+
+TEST_CASE("what a sender puts back into its slab is had again at once, when it was the last") {
+  for (const bool alone : {true, false}) {
+    Place place;
+    auto out = many(*place.depot);
+    Envelope* const first = place.depot->acquire(small, false, alone);
+    Envelope* const second = place.depot->acquire(small, false, alone);
+    REQUIRE(second->size_class == carved);
+    place.depot->put_back(second, alone);
+    CHECK(place.depot->acquire(small, false, alone) == second);
+    place.depot->put_back(first, alone);  // goes home by itself
+    Envelope* const third = place.depot->acquire(small, false, alone);
+    CHECK(third != first);
+    CHECK(third != second);
+    detail::release(second);
+    detail::release(third);
+    release_all(out);
+    place.leave();
+    CHECK(place.resource.out == 0);
+  }
+}
+
+TEST_CASE("a sender that streams has its messages in blocks of their own while slabs hold a quarter of the memory") {
+  Place place{std::size_t{1} << 20};
+  std::vector<Envelope*> out;
+  while (Envelope* const one = place.depot->acquire(small, false, true)) out.push_back(one);
+  const auto in_slabs = static_cast<std::size_t>(std::count_if(out.begin(), out.end(), [](Envelope* one) { return one->size_class == carved; }));
+  CHECK(in_slabs >= place.memory->bytes_max() / 4 / slab_bytes * per_block);
+  CHECK(in_slabs <= (place.memory->bytes_max() / 4 / slab_bytes + 1) * per_block);
+  CHECK(out.size() > 5000);
+  release_all(out);
+  place.leave();
+  CHECK(place.resource.out == 0);
+}
+
+TEST_CASE("an open slab goes with its sender and its bus, whichever ends first, and with messages out") {
+  for (const bool bus_first : {true, false}) {
+    for (const bool goes_on : {true, false}) {
+      Place place;
+      auto out = many(*place.depot);
+      if (bus_first) place.memory->abandon();
+      if (goes_on) out.push_back(place.depot->acquire(small, false, true));
+      detail::release(out.back());
+      out.pop_back();
+      place.memory->retire(place.depot);
+      if (!bus_first) place.memory->abandon();
+      release_all(out);
+      CHECK(place.resource.out == 0);
+    }
+  }
 }

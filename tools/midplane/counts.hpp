@@ -2,11 +2,19 @@
 /// Options that say how many.
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
+#include <algorithm>
+#include <string>
 
 namespace midplane::tool {
 
-/// At least one. The upper bound is so that a negative or endless number is refused, too.
-inline CLI::Range at_least_one() { return {std::uint64_t{1}, std::uint64_t{1'000'000'000'000'000'000}}; }
+/// Digits only, so that a number means what it says: a leading zero would make it octal.
+inline CLI::Validator at_least_one() {
+  const auto refusal = [](const std::string& text) {
+    const bool digits = std::all_of(text.begin(), text.end(), [](char letter) { return letter >= '0' && letter <= '9'; });
+    const bool counts = digits && !text.empty() && text.size() <= 18 && text[0] != '0';
+    return counts ? std::string{} : "\"" + text + "\" is no count: write a whole number from 1 on, like 10";
+  };
+  return CLI::Validator{refusal, "N", "at least one"};
+}
 
 }  // namespace midplane::tool

@@ -1,8 +1,6 @@
 // midplane: look at buses, talk to them, measure and explain them. What it knows of any payload came over the bus.
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "commands.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
 namespace {
@@ -61,11 +60,11 @@ std::string options_before_subcommand(const std::vector<std::string>& words, con
   return "options stand behind the subcommand: " + joined(turned, " ");
 }
 
-/// What was found out does not count when it could not be said.
-Exit written(Exit exit) {
-  errno = 0;
-  if (std::cout.flush()) return exit;
-  note(std::string{"stdout can not be written: "} + (errno != 0 ? std::strerror(errno) : "it failed before") + "; is the disk full?");
+Exit written(Exit exit) try {
+  write_out();
+  return exit;
+} catch (const Unwritten& fault) {
+  note(fault.what());
   return Exit::trouble;
 }
 
@@ -105,6 +104,9 @@ int main(int argc, char** argv) {
     const Exit exit = written(stop.exit);
     note(stop.what());
     return static_cast<int>(exit);
+  } catch (const Unwritten& fault) {
+    note(fault.what());
+    return static_cast<int>(Exit::trouble);
   } catch (const std::exception& fault) {
     static_cast<void>(written(Exit::trouble));
     note(fault.what());

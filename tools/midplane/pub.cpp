@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "catalogue.hpp"
 #include "commands.hpp"
@@ -88,7 +89,11 @@ class Pub {
     session_ = Session::reach(options_.where);
     if (!type && !options_.raw) type = live_type(options_, *session_);
     std::vector<std::vector<std::byte>> payloads;
-    if (options_.json != "-") payloads.push_back(payload_of(options_.json, type.get(), 0));
+    if (options_.json != "-") {
+      auto payload = payload_of(options_.json, type.get());
+      if (!payload) stop(Exit::usage, payload.error().message() + "; nothing of it was published; " + how_to_see_the_type());
+      payloads.push_back(std::move(*payload));
+    }
 
     auto publisher = session_->bus().publisher(*topic, {.stamp = true, .far_wait = true});
     if (!publisher) stop(Exit::trouble, publisher.error().message());
@@ -105,7 +110,10 @@ class Pub {
     signals_.on_first([this] { bell_.failed({}, Error{ErrorCode::cancelled, "Ctrl-C"}); });
     if (options_.json == "-") {
       for (std::string line; !signals_.fired() && std::getline(std::cin, line);) {
-        if (!line.empty() && !publish(*publisher, payload_of(line, type.get(), ++line_), every)) break;
+        ++line_;
+        if (line.empty()) continue;
+        const auto payload = payload_of_line(line, type.get());
+        if (!payload || !publish(*publisher, *payload, every)) break;
       }
     } else {
       for (std::uint64_t i = 0; i < options_.count && !signals_.fired(); ++i) {
@@ -116,16 +124,21 @@ class Pub {
   }
 
  private:
-  std::vector<std::byte> payload_of(const std::string& text, const TypeSchema* type, std::uint64_t line) const {
-    if (!type) {
-      const auto bytes = std::as_bytes(std::span{text});
-      return {bytes.begin(), bytes.end()};
-    }
-    auto payload = from_json(text, type->info());
-    if (!payload)
-      stop(Exit::usage, (line == 0 ? std::string{} : "line " + std::to_string(line) + " of the input: ") + payload.error().message() +
-                            "; nothing of it was published; `midplane schema show " + options_.topic + "` shows the type");
-    return std::move(*payload);
+  static Result<std::vector<std::byte>> payload_of(const std::string& text, const TypeSchema* type) {
+    if (type) return from_json(text, type->info());
+    const auto bytes = std::as_bytes(std::span{text});
+    return std::vector<std::byte>{bytes.begin(), bytes.end()};
+  }
+  [[nodiscard]] std::string how_to_see_the_type() const { return "`midplane schema show " + options_.topic + "` shows the type"; }
+
+  /// Nothing of one that is wrong: it ends the input, and what was published before is accounted for.
+  std::optional<std::vector<std::byte>> payload_of_line(const std::string& line, const TypeSchema* type) {
+    auto payload = payload_of(line, type);
+    if (payload) return std::move(*payload);
+    note("line " + std::to_string(line_) + " of the input: " + payload.error().message() + "; nothing of it and of what follows was published; " +
+         how_to_see_the_type());
+    malformed_ = true;
+    return std::nullopt;
   }
 
   bool publish(Publisher<Bytes>& publisher, const std::vector<std::byte>& payload, Duration every) {
@@ -150,6 +163,7 @@ class Pub {
     Left left;
     do left = left_of(session_->bus(), options_.topic);
     while (left.delivered + left.dropped < sum_.sinks && !bell_.wait(std::chrono::milliseconds{5}, is_over));
+    session_->leave_at_once();
     const std::uint64_t lost = std::max<std::uint64_t>(left.dropped, sum_.dropped);
     const std::uint64_t ended = left.delivered + lost;
     const std::uint64_t unknown = sum_.sinks > ended ? sum_.sinks - ended : 0;  // they wait here for room at the peer, or are on their way
@@ -169,6 +183,7 @@ class Pub {
     if (unknown > 0)
       note("a peer has not taken " + plural(unknown, "message") + (signals_.fired() ? " so far" : " within " + text_of(session_->timeout())) +
            ": its subscriber may be slow and its queue full; `midplane doctor` looks, --timeout waits longer");
+    if (malformed_) return Exit::usage;
     if (failed_ || lost > 0 || unknown > 0) return Exit::answer;
     return published_ > 0 ? Exit::done : Exit::nothing;
   }
@@ -179,6 +194,7 @@ class Pub {
   Hearsay bell_;
   std::unique_ptr<Session> session_;
   std::uint64_t published_ = 0, line_ = 0;
+  bool malformed_ = false;  ///< a line of the input
   Published sum_;
   bool failed_ = false;
 };

@@ -8,6 +8,7 @@
 #include "catalogue.hpp"
 #include "commands.hpp"
 #include "counts.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
 namespace midplane::tool {
@@ -53,7 +54,7 @@ class Req {
       const auto reply = replies.next(slice);
       if (!reply && reply.error().code() == ErrorCode::timed_out && reply.error().fate() == Fate::not_started) {
         if (!told_ && replies_ == 0 && waited > std::chrono::seconds{1}) told_ = true, note("waiting for " + options_.service + " to answer ...");
-        std::cout.flush();
+        write_out();
         continue;
       }
       // Behind the one reply of a service that does not stream.
@@ -61,8 +62,9 @@ class Req {
       if (!reply) return failed(reply.error(), lasts);
       if (!*reply) break;
       show(**reply);
+      if (!std::cout) write_out();
     }
-    std::cout.flush();
+    write_out();
     if (replies_ > 0) return Exit::done;
     if (signals_.fired()) return Exit::interrupted;
     note("the reply is an empty stream: " + options_.service + " had nothing to say to this question");
@@ -121,7 +123,7 @@ class Req {
   }
 
   Exit failed(const Error& error, Duration lasts) {
-    std::cout.flush();
+    write_out();
     if (lasts > Duration::zero() && replies_ > 0 && error.code() == ErrorCode::timed_out) return Exit::done;
     if (options_.where.json) {
       const std::string detail{error.detail()};

@@ -72,7 +72,7 @@ Session::Session(Bus bus, std::shared_ptr<Hearsay> hearsay, const Where& where)
     : hearsay_{std::move(hearsay)}, bus_{std::move(bus)}, incarnation_{bus_.stats().incarnation}, dialled_{where.peers},
       listens_{!where.listen.empty()}, timeout_{duration_of(where.timeout, "--timeout")} {}
 
-Session::~Session() { static_cast<void>(bus_.close(std::chrono::seconds{1})); }
+Session::~Session() { static_cast<void>(bus_.close(farewell_)); }
 
 std::unique_ptr<Session> Session::open(const Where& where, Round round) {
   auto hearsay = std::make_shared<Hearsay>();

@@ -52,6 +52,8 @@ class Session {
   Session(const Session&) = delete;
 
   [[nodiscard]] Bus& bus() noexcept { return bus_; }
+  /// Ends without waiting for what has not left: it was waited for, or Ctrl-C said so.
+  void leave_at_once() noexcept { farewell_ = Duration::zero(); }
   [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
   [[nodiscard]] const std::string& incarnation() const noexcept { return incarnation_; }
   /// Those linked now, each bus once, by name; of one name in the order of --peer, then those that dialled us.
@@ -90,6 +92,7 @@ class Session {
   std::shared_ptr<Hearsay> hearsay_;
   Bus bus_;
   std::string incarnation_;
+  Duration farewell_ = std::chrono::seconds{1};
   std::vector<std::string> dialled_;
   bool listens_;
   Duration timeout_;

@@ -15,6 +15,7 @@
 #include "commands.hpp"
 #include "counts.hpp"
 #include "decoder.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
 namespace midplane::tool {
@@ -62,6 +63,7 @@ class Sub {
     while (!signals_.fired() && !is_enough()) {
       const auto now = steady_clock::now();
       if (now >= end) break;
+      if (!std::cout) write_out();
       if (options_.rate && now - second_ >= std::chrono::seconds{1}) show_rates(now);
       if (!waits && sum_.messages == 0 && now - started_ >= std::chrono::seconds{2}) {
         waits = true;
@@ -69,7 +71,7 @@ class Sub {
       }
       auto item = inbox_.try_take();
       if (!item) {
-        std::cout.flush();
+        write_out();
         auto taken = inbox_.take(std::min<Duration>(slice, end - now));
         if (!taken && taken.error().code() != ErrorCode::timed_out) stop(Exit::trouble, taken.error().message());
         if (taken) item = std::move(*taken);
@@ -139,7 +141,7 @@ class Sub {
     if (event.kind == EventKind::confirmed) lost_.erase(event.peer);
     if (event.kind == EventKind::incarnation_changed || event.kind == EventKind::peer_lost) decoder_.forget(event.peer);
     if (!options_.where.json || options_.rate || options_.raw) {
-      std::cout.flush();
+      write_out();
       if (event.kind != EventKind::confirmed) note(text);
       return;
     }
@@ -174,14 +176,14 @@ class Sub {
     }
     lately_.clear();
     if (!options_.where.json && !table.empty()) std::cout << (std::exchange(has_table_, true) ? "\n" : "") << table;
-    std::cout.flush();
+    write_out();
   }
 
   /// On stderr, so that stdout holds messages only.
   Exit summary() {
     const auto now = steady_clock::now();
     if (options_.rate && now - second_ >= std::chrono::milliseconds{200}) show_rates(now);
-    std::cout.flush();
+    write_out();
     if (has_table_ && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO)) std::cerr << '\n';  // apart from the table
     const std::uint64_t dropped = inbox_.stats().dropped.total();
     note(plural(sum_.messages, "message") + ", " + bytes_text(static_cast<double>(sum_.bytes)) + " on " +
