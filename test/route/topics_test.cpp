@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include <midplane/describe.hpp>
 #include <midplane/midplane.hpp>
 #include <midplane/testing/manual_executor.hpp>
 
@@ -70,8 +69,11 @@ TEST_CASE("a handle without memory for it answers no_memory, wherever that ends,
   const auto name = Topic<Bytes>::named("news.of_a_name_that_is_too_long_to_be_kept_within_a_string").value();
   const auto all = Pattern<Bytes>::parse("news.>").value();
   const auto echo = Service<Bytes, Bytes>{"echo"};
-  for (const int which : {0, 1, 2, 3, 4}) {
+  for (const int round : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+    const int which = round / 2;
+    const bool tries_again = round % 2 == 0;
     CAPTURE(which);
+    CAPTURE(tries_again);
     int refused = 0;
     bool ended = false;
     for (int allocations = 0; !ended; ++allocations) {
@@ -107,8 +109,7 @@ TEST_CASE("a handle without memory for it answers no_memory, wherever that ends,
       if (!ended) {
         ++refused;
         CHECK(first.error().code() == ErrorCode::no_memory);
-        CHECK(describe(bus).subscriptions.size() >= 1);  // goes round all that is there
-        if (allocations % 2 == 1) continue;        // it is closed as it is
+        if (!tries_again) continue;  // the bus is closed as it is
         CHECK(publish()->queued == 1);
         CHECK(make().has_value());
       }
