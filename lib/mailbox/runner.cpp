@@ -151,6 +151,35 @@ class Pace {
 
 }  // namespace
 
+/// Of what is not plain. False: it is lost, and counted.
+bool Runner::may_enter(wire::Envelope& envelope) noexcept {
+  const bool is_event = envelope.kind == wire::Kind::event;
+  const auto lost = [&](DropReason reason) { return is_event ? void() : lose(envelope, reason), false; };
+  if (closing()) return lost(closing_reason());
+  if (envelope.extra && base::has_passed(*clock_, envelope.extra->deadline)) return lost(DropReason::expired);
+  const bool is_checked = is_event || !(envelope.unverified || (envelope.extra && envelope.extra->peer));
+  return is_checked || verify_(envelope.bytes()) || lost(DropReason::malformed);
+}
+
+void Runner::handler_failed(wire::Envelope& envelope, std::string_view thrown) noexcept {
+  if (envelope.kind != wire::Kind::event) lose(envelope, DropReason::handler_failed);
+  threw_(name(), thrown);
+}
+
+inline void Runner::deliver(wire::Envelope& envelope, bool retained) noexcept {
+  if ((closing() || envelope.extra || envelope.unverified) && !may_enter(envelope)) return;
+  AnyMessage message = AnyMessage::adopt(&envelope, retained || envelope.retained);
+  try {
+    handler_(message);
+    if (envelope.kind != wire::Kind::event) count_delivered();
+  } catch (const std::exception& thrown) {
+    handler_failed(envelope, thrown.what());
+  } catch (...) {
+    handler_failed(envelope, "an exception that is no std::exception");
+  }
+  static_cast<void>(message.disown());
+}
+
 /// How many messages it took.
 std::uint32_t Runner::run_burst(bool polled) noexcept {
   std::uint32_t found = 0;
@@ -191,27 +220,6 @@ std::uint32_t Runner::run_burst(bool polled) noexcept {
 /// The executor will never run it.
 void Runner::forget(Worker& worker) noexcept {
   if (worker.submitted.exchange(false)) unref();
-}
-
-void Runner::deliver(wire::Envelope& envelope, bool retained) noexcept {
-  const bool is_event = envelope.kind == wire::Kind::event;
-  if (closing()) return is_event ? void() : lose(envelope, closing_reason());
-  if (envelope.extra && base::has_passed(*clock_, envelope.extra->deadline))
-    return lose(envelope, DropReason::expired);
-  if ((envelope.unverified || (envelope.extra && envelope.extra->peer)) && !is_event && !verify_(envelope.bytes()))
-    return lose(envelope, DropReason::malformed);
-  AnyMessage message = AnyMessage::adopt(&envelope, retained || envelope.retained);
-  try {
-    handler_(message);
-    if (!is_event) count_delivered();
-  } catch (const std::exception& thrown) {
-    if (!is_event) lose(envelope, DropReason::handler_failed);
-    threw_(name(), thrown.what());
-  } catch (...) {
-    if (!is_event) lose(envelope, DropReason::handler_failed);
-    threw_(name(), "an exception that is no std::exception");
-  }
-  static_cast<void>(message.disown());
 }
 
 void Runner::close(DropReason reason) noexcept {

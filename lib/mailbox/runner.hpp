@@ -84,6 +84,8 @@ class Runner final : public Mailbox {
   void look(Worker& worker) noexcept;
   void forget(Worker& worker) noexcept;
   void deliver(wire::Envelope& envelope, bool retained) noexcept;
+  bool may_enter(wire::Envelope& envelope) noexcept;
+  void handler_failed(wire::Envelope& envelope, std::string_view thrown) noexcept;
   void try_stop() noexcept;
 
   const void* bus_;

@@ -346,6 +346,7 @@ def places(at):
         with open("/dev/full", "w") as full:
             done = subprocess.run([MIDPLANE, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=40, env=ALONE)
         check(done.returncode == 5 and "No space left" in done.stderr, f"{' '.join(command[:3])} without an end stops when its output can not be written", done)
+    refused("the text of a schema is told how to become a file that is read", 2, ("schema", "check", "a.fbs", "b.fbs"), "midplane-gen --check", "--out")
     refused("an unknown option is refused", 2, ("ls", "--pear", at), "--pear", "midplane ls --help")
     refused("options in front of the subcommand are told their place", 2, ("--peer", "tcp://a:1", "ls", "--peer", "tcp://b:2"),
             "midplane ls --peer tcp://a:1 --peer tcp://b:2")

@@ -60,6 +60,9 @@ std::shared_ptr<const TypeSchema> Sources::payload(const std::string& name, std:
 }
 
 Meant Sources::find(const std::string& name, std::string_view other) {
+  if (name.ends_with(".fbs"))
+    stop(Exit::usage, shown(name) + " is the text of a schema; here its compiled form is read: `midplane-gen " + name +
+                          " --out FOLDER` writes one (.bfbs); two texts are compared by `midplane-gen --check OLD NEW`");
   if (is_file(name)) return {{std::make_shared<TypeSchema>(read_schema(name, type_, other))}};
   ask();
   for (const auto look : {&Sources::live, &Sources::matching, &Sources::declared}) {
