@@ -146,7 +146,7 @@ void FarTopicSink::settle(wire::Envelope* envelope) noexcept {
 
 /// The short way of most messages of a busy topic: nothing waits, nothing is special, there is room. `refused`: nothing
 /// was done.
-Offer FarTopicSink::pack_plain(const wire::Envelope& envelope, const wire::Terms& terms) noexcept {
+Offer FarTopicSink::pack_plain(wire::Envelope& envelope, const wire::Terms& terms) noexcept {
   Peer* const peer = remote_->peer;
   if (!peer || envelope.extra || !terms.groups.empty() || !remote_->waiting.empty() || !noted_ || named_on_ != peer->serial)
     return Offer::refused;
@@ -160,7 +160,8 @@ Offer FarTopicSink::pack_plain(const wire::Envelope& envelope, const wire::Terms
                              .name = name_,
                              .number = static_cast<std::uint32_t>(number_),
                              .mark = static_cast<std::uint64_t>(envelope.sent_at),
-                             .payload = envelope.bytes()};
+                             .payload = envelope.bytes(),
+                             .owner = &envelope};
   const Put put = joins ? out.join_open(message, record, totals_.get()) : out.data(message, totals_.get());
   if (put != Put::sent) return lost(reason_of(put));
   spend(envelope.size, 0);
@@ -309,7 +310,8 @@ Put FarTopicSink::pack(Peer& peer, wire::Envelope& envelope, std::uint64_t numbe
                             .number = static_cast<std::uint32_t>(number),
                             .mark = static_cast<std::uint64_t>(envelope.sent_at),
                             .payload = envelope.bytes(),
-                            .meta = meta};
+                            .meta = meta,
+                            .owner = fields.subscription == 0 ? &envelope : nullptr};  // a retained one is the topic's
   Outgoing& out = peer.outgoing();
   Put put = Put::sent;
   if (out.is_large(wire::bytes_of(record.type, record.payload.size(), meta.size()))) {

@@ -64,7 +64,7 @@ class FarTopicSink final : public wire::TopicSink {
   [[nodiscard]] bool has_credit(std::uint64_t bytes) const noexcept;
   wire::Offer offer_locked(wire::Envelope& envelope, std::span<const std::string_view> groups, std::uint32_t only,
                            bool may_wait) noexcept;
-  wire::Offer pack_plain(const wire::Envelope& envelope, const wire::Terms& terms) noexcept;
+  wire::Offer pack_plain(wire::Envelope& envelope, const wire::Terms& terms) noexcept;
   [[nodiscard]] bool can_pack(Peer& peer, std::uint64_t bytes) const noexcept;
   [[nodiscard]] bool is_full_for_patient(Peer& peer, std::uint64_t bytes) const noexcept;
   Put pack(Peer& peer, wire::Envelope& envelope, std::uint64_t number, const wire::MetaFields& fields) noexcept;

@@ -173,6 +173,7 @@ bool Outgoing::send_fragment() noexcept try {
   fields.fragment = &fragment;
   const wire::Body meta = wire::encode(fields);
   wire::Record record = next->record;
+  record.owner = nullptr;
   record.payload = next->record.payload.subspan(next->offset, piece);
   record.meta = meta;
   if (meta.empty() || !open_.add(record)) return gone_ = true, false;

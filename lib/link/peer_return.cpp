@@ -35,7 +35,7 @@ Put PeerReturn::send(Peer& peer, std::uint64_t correlation, wire::Envelope* repl
   if (!reply) return out.control({.type = wire::RecordType::finished, .mark = correlation});
   if (reply->size > peer.message_bytes_max()) return Put::too_large;
   const wire::Record record{
-      .type = wire::RecordType::reply, .mark = correlation, .payload = reply->bytes(), .meta = meta};
+      .type = wire::RecordType::reply, .mark = correlation, .payload = reply->bytes(), .meta = meta, .owner = reply};
   if (!out.is_large(wire::bytes_of(record.type, record.payload.size(), meta.size()))) return out.control(record);
   return out.large({record, {.headers = reply->extra ? reply->extra->headers : nullptr}, reply, nullptr, false});
 }
@@ -87,7 +87,8 @@ wire::ItemSent PeerReturn::item(std::uint64_t correlation, wire::Envelope* item)
                               .number = static_cast<std::uint32_t>(served.sent_items + 1),
                               .mark = correlation,
                               .payload = item->bytes(),
-                              .meta = meta};
+                              .meta = meta,
+                              .owner = item};
     const std::size_t size = wire::bytes_of(record.type, record.payload.size(), meta.size());
     const bool is_large = out.is_large(size);
     served.wanted_bytes = is_large ? 1 : size;

@@ -50,7 +50,8 @@ Offer ServiceSink::offer(wire::Envelope& envelope) noexcept {
                                 .number = fits ? static_cast<std::uint32_t>(micros) : wire::remaining_in_meta,
                                 .mark = request,
                                 .payload = envelope.bytes(),
-                                .meta = meta};
+                                .meta = meta,
+                                .owner = &envelope};
       Outgoing& out = peer_->outgoing_;
       if (envelope.size > peer_->message_bytes_max()) put = Put::too_large;
       else if (out.is_large(wire::bytes_of(record.type, envelope.size, meta.size()))) put = out.large({record, fields, &envelope, nullptr, false});

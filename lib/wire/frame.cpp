@@ -94,10 +94,11 @@ std::string_view name_of(FrameFault fault) noexcept {
 void FrameBuilder::begin() noexcept {
   // One large message must not keep its size for the life of the connection.
   constexpr std::size_t kept_bytes_max = std::size_t{256} << 10;
-  if (capacity_ > kept_bytes_max) {
+  if (capacity_ > kept_bytes_max || is_lent_) {
     memory_.reset();
     capacity_ = 0;
   }
+  is_lent_ = false;
   size_before_ = std::min(size_, kept_bytes_max);
   size_ = 0;
   records_ = 0;
@@ -115,17 +116,29 @@ bool FrameBuilder::grow(std::size_t bytes) noexcept {
   if (size_ != 0) std::memcpy(memory.get(), memory_.get(), size_);
   memory_ = std::move(memory);
   capacity_ = capacity;
+  is_lent_ = false;
   return true;
+}
+
+/// A large payload that nobody else has needs no copy: there is room for the headers in front of it.
+bool FrameBuilder::enclose(const Record& record, const Layout& layout) noexcept {
+  if (!record.owner || size_ != 0 || !record.meta.empty()) return false;
+  std::byte* const frame = lend_frame(*record.owner, record.payload, layout.payload, layout.end);
+  if (!frame) return false;
+  memory_.reset(frame);
+  capacity_ = layout.end;
+  return is_lent_ = true;
 }
 
 bool FrameBuilder::add(const Record& record) noexcept {
   const std::size_t at = size_ == 0 ? frame_header_bytes : size_;
   const Layout layout = layout_of(at, record.type, record.payload.size(), record.meta.size());
   if (record.meta.size() > UINT16_MAX || layout.end > frame_bytes_max) return false;
-  if (layout.end > capacity_ && !grow(layout.end)) return false;
+  if (!enclose(record, layout) && layout.end > capacity_ && !grow(layout.end)) return false;
   std::byte* const frame = memory_.get();
   // Padding is zero, in front of Meta and behind it: less than 16 bytes each, and what they carry is written over it.
-  std::memset(frame + layout.end - 16, 0, 16);
+  if (is_lent_) std::memset(frame + layout.payload + record.payload.size(), 0, layout.end - layout.payload - record.payload.size());
+  else std::memset(frame + layout.end - 16, 0, 16);
   if (!record.meta.empty()) std::memset(frame + layout.meta - 8, 0, 8);
   std::byte* const header = frame + at;
   store_to(header + type_at, static_cast<std::uint8_t>(record.type));
@@ -136,7 +149,7 @@ bool FrameBuilder::add(const Record& record) noexcept {
   store_to(header + number_at, record.number);
   store_to(header + mark_at, in_microseconds(record.type, version_) ? record.mark / nanoseconds_per_microsecond : record.mark);
   if (has_load(record.type)) store_to(header + record_header_bytes, record.load);
-  if (!record.payload.empty()) std::memcpy(frame + layout.payload, record.payload.data(), record.payload.size());
+  if (!record.payload.empty() && !is_lent_) std::memcpy(frame + layout.payload, record.payload.data(), record.payload.size());
   if (!record.meta.empty()) std::memcpy(frame + layout.meta, record.meta.data(), record.meta.size());
   size_ = layout.end;
   ++records_;

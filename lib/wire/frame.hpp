@@ -80,6 +80,8 @@ struct LoadReport {
   std::uint32_t epoch = 0;
 };
 
+struct Envelope;
+
 /// One record; `payload` and `meta` point into the frame, or to what will be copied there.
 struct Record {
   RecordType type = RecordType::none;
@@ -90,6 +92,8 @@ struct Record {
   std::span<const std::byte> payload{};
   std::span<const std::byte> meta{};
   LoadReport load{};
+  /// Whose payload it is, when one reference is the caller's: a large one may leave from where it lies.
+  Envelope* owner = nullptr;
 };
 
 /// What was wrong with a frame. `none` is last-known-good: every other value ends the connection.
@@ -153,11 +157,13 @@ class FrameBuilder {
 
  private:
   bool grow(std::size_t bytes) noexcept;
+  bool enclose(const Record& record, const Layout& layout) noexcept;
   std::size_t records_ = 0;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   std::size_t size_before_ = 0;  ///< of the frame before: the next one is likely as large
   std::uint16_t version_ = wire_version;
+  bool is_lent_ = false;  ///< `memory_` is the block of a payload
   FrameMemory memory_;
 };
 

@@ -4,7 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+
+#include "wire/frame.hpp"
+#include "wire/payload_memory.hpp"
+#include "wire/reclaimer.hpp"
 
 namespace midplane::inline v0 {
 
@@ -14,7 +19,9 @@ namespace {
 /// In front of the bytes.
 struct alignas(16) Head {
   std::size_t bytes;
+  Envelope* lender;  ///< whose block they lie in; null: they are a block of their own
 };
+static_assert(sizeof(Head) + frame_header_bytes + record_header_bytes + load_report_bytes <= room_before_payload);
 
 /// Empty places are null. Taking and putting exchange one place with null or a block, so no two threads hold the same
 /// block and there is no list whose head could change and change back. Acquire on taking sees what the one before wrote
@@ -71,15 +78,33 @@ std::byte* allocate_frame(std::size_t bytes) noexcept {
     if (bytes > SIZE_MAX - sizeof(Head)) return nullptr;
     void* const memory = std::malloc(sizeof(Head) + bytes);
     if (!memory) return nullptr;
-    head = ::new (memory) Head{bytes};
+    head = ::new (memory) Head{bytes, nullptr};
   }
   return reinterpret_cast<std::byte*>(head + 1);
+}
+
+std::byte* lend_frame(Envelope& owner, std::span<const std::byte> payload, std::size_t payload_at, std::size_t frame_bytes) noexcept {
+  // The only reference is the caller's: nobody else can take the room around the payload, nor has left anything there.
+  if (owner.size_class != uncached || owner.references.load(std::memory_order_acquire) != 1 || !owner.home->may_lend()) return nullptr;
+  const auto block = reinterpret_cast<std::uintptr_t>(owner.block());
+  const auto at = reinterpret_cast<std::uintptr_t>(payload.data());
+  const std::size_t before = sizeof(Head) + payload_at + (owns_extra(owner) ? sizeof(Extra) : 0);
+  if (payload.data() != owner.payload || at < block + before || at - payload_at + frame_bytes > block + owner.capacity) return nullptr;
+  detail::acquire(&owner);
+  std::byte* const frame = const_cast<std::byte*>(payload.data()) - payload_at;
+  // A payload lies where its builder had it end: the head of its frame is not aligned.
+  const Head head{0, &owner};
+  std::memcpy(frame - sizeof head, &head, sizeof head);
+  return frame;
 }
 
 }  // namespace wire
 
 void free_frame(std::byte* memory) noexcept {
   if (!memory) return;
+  wire::Head found;
+  std::memcpy(&found, memory - sizeof found, sizeof found);
+  if (found.lender) return detail::release(found.lender);
   wire::Head* const head = reinterpret_cast<wire::Head*>(memory) - 1;
   const bool is_large = head->bytes > wire::frame_block_bytes && head->bytes <= wire::kept_large_bytes_max;
   if (head->bytes == wire::frame_block_bytes ? wire::keep(wire::kept, head) : is_large && wire::keep(wire::kept_large, head)) return;

@@ -144,6 +144,7 @@ Envelope* Depot::acquire_slowly(std::size_t bytes, bool with_extra, bool alone) 
     if (!envelope) envelope = make(size_class);
     if (!alone) flag_.unlock();
   } else {
+    total += room_before_payload + room_behind_payload;
     // Rounded, so that messages of nearly one size can have each other's blocks.
     total = (total + block_bytes.back() - 1) / block_bytes.back() * block_bytes.back();
     envelope = memory_.take_large(*this, total);

@@ -42,6 +42,10 @@ inline constexpr std::array<std::size_t, 6> block_bytes{128, 256, 1024, 4096, 16
 inline constexpr std::uint8_t uncached = block_bytes.size();
 inline constexpr std::uint8_t carved = uncached + 1;
 
+/// Around the room of an uncached one: its payload can leave as a frame from where it lies (`lend_frame`).
+inline constexpr std::size_t room_before_payload = 96;
+inline constexpr std::size_t room_behind_payload = 16;
+
 class Depot {
  public:
   /// An envelope with one reference and at least `bytes` behind its header (and its Extra, when asked for); null when
@@ -56,6 +60,8 @@ class Depot {
   void slab_ended() noexcept;
   /// A few of its messages may come home later than their Message ends: their memory is the library's own, and there is plenty.
   [[nodiscard]] bool may_wait_for() const noexcept { return may_wait_for_; }
+  /// One of its large blocks may leave as a frame and come home when that has left.
+  [[nodiscard]] bool may_lend() const noexcept;
   /// Takes home a bundle of dead envelopes of this depot. Any thread.
   void give_back(Envelope* bundle) noexcept;
 
@@ -150,12 +156,14 @@ class DepotLease {
   Depot* depot_;
 };
 
+inline bool Depot::may_lend() const noexcept { return may_wait_for_ && memory_.bytes_used() <= memory_.bytes_max() / 2; }
+
 /// Where the room ends that `Depot::acquire` has answered. Of small ones it is known without a look at them: they are on
 /// their way from another core.
 inline std::byte* end_of(Envelope* envelope, std::size_t bytes, bool with_extra) noexcept {
   const std::size_t total = sizeof(Envelope) + bytes + (with_extra ? sizeof(Extra) : 0);
   if (total <= block_bytes[1]) return reinterpret_cast<std::byte*>(envelope) + in_lines(total);
-  return envelope->block() + envelope->capacity;
+  return envelope->block() + envelope->capacity - (envelope->size_class == uncached ? room_behind_payload : 0);
 }
 
 /// The blocks that a bundle lists.

@@ -46,7 +46,7 @@ struct InboundFrame {
 
 /// A frame on its way out together with its memory, which is given back with `free_frame`.
 struct OutboundFrame {
-  std::byte* memory;  ///< its first byte
+  std::byte* memory;  ///< its first byte; read only, of no alignment: a large payload lies in the block of its message
   std::size_t size;  ///< its bytes
   /// One of the last: the transport is stopped right behind them and could not say `writable` any more. Worth a place
   /// beyond its limit, when there is one.
