@@ -137,15 +137,15 @@ class Bus {
     return core_ ? detail::attach(*core_, std::move(transport)) : Result<void>{detail::closed_handle()};
   }
 
-  /// Not of a Result, of a name alone, or of a function that makes the contract.
-  template <detail::NoContract W>
-  void publisher(const W&, PublisherOptions = {}) {
-    detail::want_topic<W>();
+  /// Not of a Result, of a name alone, of a function that makes the contract, or of a contract of another kind.
+  template <detail::NoTopic W>
+  auto publisher(const W&, PublisherOptions = {}) {
+    return Result<Publisher<Bytes>>{detail::want_topic<W>()};
   }
   /// As with `publisher`.
-  template <detail::NoContract W, class F>
-  void subscribe(const W&, F&&, SubscribeOptions = {}) {
-    detail::want_topics<W>();
+  template <detail::NoTopics W, class F>
+  auto subscribe(const W&, F&&, SubscribeOptions = {}) {
+    return Result<Subscription>{detail::want_topics<W>()};
   }
   /// The handler comes before the options.
   template <class Contract, class F>
@@ -153,19 +153,19 @@ class Bus {
     static_assert(!std::is_same_v<F, F>, "the handler comes before the options: subscribe(topic, handler, {.queue = ...})");
   }
   /// As with `publisher`.
-  template <detail::NoContract W>
-  void inbox(const W&, SubscribeOptions = {}) {
-    detail::want_topics<W>();
+  template <detail::NoTopics W>
+  auto inbox(const W&, SubscribeOptions = {}) {
+    return Result<Inbox<Bytes>>{detail::want_topics<W>()};
   }
   /// As with `publisher`.
-  template <detail::NoContract W>
-  void client(const W&, ClientOptions = {}) {
-    detail::want_service<W>();
+  template <detail::NoService W>
+  auto client(const W&, ClientOptions = {}) {
+    return Result<Client<Bytes, Bytes>>{detail::want_service<W>()};
   }
   /// As with `publisher`.
-  template <detail::NoContract W, class F>
-  void serve(const W&, F&&, ServeOptions = {}) {
-    detail::want_service<W>();
+  template <detail::NoService W, class F>
+  auto serve(const W&, F&&, ServeOptions = {}) {
+    return Result<Server>{detail::want_service<W>()};
   }
   /// The handler comes before the options.
   template <class Contract, class F>

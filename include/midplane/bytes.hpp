@@ -13,7 +13,8 @@ inline namespace [[gnu::visibility("default")]] v0 {
 struct Bytes {};
 
 /// Memory handed over to the bus. `release` is called exactly once, on any thread, when the last reader is done,
-/// also when the publish fails.
+/// also when the publish fails. The library may hold locks meanwhile: it gives memory back, and neither calls the bus or
+/// a handle of it nor ends one.
 struct Owned {
   std::span<const std::byte> bytes;  ///< unchanged until `release`
   Function<void()> release;  ///< may be empty: memory that outlives the bus

@@ -19,6 +19,13 @@
 namespace midplane {
 inline namespace [[gnu::visibility("default")]] v0 {
 
+template <class T>
+class Topic;
+template <class Q, class R>
+class Service;
+template <class T>
+class Pattern;
+
 /// Of a topic, service or pattern.
 inline constexpr std::size_t name_bytes_max = 255;
 /// Of a topic, service or pattern.
@@ -90,30 +97,60 @@ inline constexpr bool makes_result<R(A...)> = is_result<R>;
 template <class W>
 inline constexpr bool is_text = std::is_convertible_v<const W&, std::string_view>;
 
+template <class W>
+inline constexpr bool is_topic = false;
+template <class T>
+inline constexpr bool is_topic<Topic<T>> = true;
+template <class W>
+inline constexpr bool is_service = false;
+template <class Q, class R>
+inline constexpr bool is_service<Service<Q, R>> = true;
+template <class W>
+inline constexpr bool is_pattern = false;
+template <class T>
+inline constexpr bool is_pattern<Pattern<T>> = true;
+
 /// What is handed over where a contract is wanted, and is answered with a sentence.
 template <class W>
 concept NoContract = is_result<W> || makes_result<W> || is_text<W>;
+/// The same, with contracts of another kind.
+template <class W>
+concept NoTopic = NoContract<W> || is_service<W> || is_pattern<W>;
+template <class W>
+concept NoTopics = NoContract<W> || is_service<W>;
+template <class W>
+concept NoService = NoContract<W> || is_topic<W> || is_pattern<W>;
+
+// Their return type is deduced, so that a compiler says this sentence first, and it alone.
 
 /// Does not compile: a Topic is wanted.
 template <class W>
-constexpr void want_topic() {
+constexpr auto want_topic() {
   static_assert(!is_result<W>, "this is a Result: hand over what it holds, *topic");
   static_assert(!makes_result<W>, "this function makes a topic: call it with its tokens and hand over what it holds, *name_of_topic(token)");
   static_assert(!is_text<W>, "a name alone has no type: hand over a Topic<T>; for a name that is data, *Topic<T>::named(name)");
+  static_assert(!is_service<W>, "this is a Service, which is asked: bus.client(service); what is published has a Topic");
+  static_assert(!is_pattern<W>, "this is a Pattern, which is subscribed to: what is published has one Topic");
+  return Error{ErrorCode::invalid_name, "no topic"};
 }
 /// Does not compile: a Topic or a Pattern is wanted.
 template <class W>
-constexpr void want_topics() {
+constexpr auto want_topics() {
   static_assert(!is_result<W>, "this is a Result: hand over what it holds, *topic or *pattern");
   static_assert(!makes_result<W>, "this function makes one topic: call it, *name_of_topic(token), or take all with its twin, *name_of_topic_pattern()");
   static_assert(!is_text<W>, "a name alone has no type: hand over a Topic<T>; for a name that is data *Topic<T>::named(name), for a pattern *Pattern<T>::parse(text)");
+  static_assert(!is_service<W>, "this is a Service, which is asked or served: bus.client(service), bus.serve(service, handler); what is subscribed to has a Topic");
+  return Error{ErrorCode::invalid_name, "no topic"};
 }
 /// Does not compile: a Service is wanted.
 template <class W>
-constexpr void want_service() {
+constexpr auto want_service() {
   static_assert(!is_result<W>, "this is a Result: hand over what it holds, *service");
   static_assert(!makes_result<W>, "this function makes a service: call it with its tokens and hand over what it holds, *name_of_service(token)");
   static_assert(!is_text<W>, "a name alone has no types: hand over a Service<Q, R>; for a name that is data, *Service<Q, R>::named(name)");
+  static_assert(!is_topic<W>, "this is a Topic, which is published on: bus.publisher(topic), bus.subscribe(topic, handler); what is asked has a Service");
+  static_assert(!is_pattern<W>, "this is a Pattern, which is subscribed to: what is asked has a Service");
+  return Error{ErrorCode::invalid_name, "no service"};
 }
 
 /// A string that is no literal.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -70,6 +71,9 @@ class Draft final : public PayloadWriter {
   static constexpr std::size_t first_room = 192;
   static constexpr std::size_t first_room_with_extra = 704;
 
+  /// `finish` answers an error.
+  [[nodiscard]] bool has_failed() const noexcept { return fault_ != ErrorCode{}; }
+
   /// Copies bytes that are verified already.
   void copy(std::span<const std::byte> bytes) noexcept;
   void adopt(Owned owned) noexcept;
@@ -87,6 +91,7 @@ class Draft final : public PayloadWriter {
 
  private:
   void drop() noexcept;
+  std::uint8_t* take_room(std::size_t bytes) noexcept;
   std::uint8_t* allocate_in_vain(std::size_t bytes);
 
   Sender& sender_;
@@ -162,7 +167,15 @@ Result<void> fill(Draft& draft, V&& value) {
     if constexpr (is_object_with_required_parts<T, Held>) {
       if (const std::string_view field = RequiredParts<T>::unset(value); !field.empty()) return unset_field(field);
     }
+#ifdef __cpp_exceptions
+    try {
+      Codec<T>::encode(draft, std::forward<V>(value));
+    } catch (const std::bad_alloc&) {
+      if (!draft.has_failed()) throw;
+    }
+#else
     Codec<T>::encode(draft, std::forward<V>(value));
+#endif
   }
   return ok();
 }
@@ -260,9 +273,9 @@ class AnyPublisher {
     return detail::publish_to(*core_, topic.name(), Codec<T>::info(), draft, options, topic.defaults().retain);
   }
   /// Not on a name alone, nor on a Result.
-  template <detail::NoContract W, class V>
-  void publish(const W&, V&&, const PublishOptions& = {}) {
-    detail::want_topic<W>();
+  template <detail::NoTopic W, class V>
+  auto publish(const W&, V&&, const PublishOptions& = {}) {
+    return Result<Published>{detail::want_topic<W>()};
   }
 
   /// Inside.

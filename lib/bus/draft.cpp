@@ -19,8 +19,13 @@ void Draft::drop() noexcept {
   if (envelope_) release(envelope_);
 }
 
-/// The end of the block is the end of the room: FlatBuffers are built downwards.
 std::uint8_t* Draft::allocate(std::size_t bytes) {
+  std::uint8_t* const room = take_room(bytes);
+  return room ? room : allocate_in_vain(bytes);
+}
+
+/// The end of the block is the end of the room: FlatBuffers are built downwards. Null: there is a fault.
+inline std::uint8_t* Draft::take_room(std::size_t bytes) noexcept {
   // A builder doubles its room before it knows that it needs it.
   const bool is_too_large = bytes > 2 * sender_.message_bytes_max + first_room;
   if (fault_ == ErrorCode{} && !is_too_large && !sender_.is_inherited()) [[likely]] {
@@ -33,12 +38,13 @@ std::uint8_t* Draft::allocate(std::size_t bytes) {
   }
   if (fault_ == ErrorCode{} && is_too_large) fault_ = ErrorCode::too_large;
   if (sender_.is_inherited()) fault_ = ErrorCode::closed;
-  return allocate_in_vain(bytes);
+  return nullptr;
 }
 
-/// A builder can not be told to stop: it goes on in plain memory and the publish answers the fault.
+/// A builder can not be told to stop: it goes on in plain memory and the publish answers the fault. Where there is none
+/// either it ends as with the allocator of its own.
 std::uint8_t* Draft::allocate_in_vain(std::size_t bytes) {
-  std::unique_ptr<std::uint8_t[]> larger{new (std::nothrow) std::uint8_t[bytes + 16]};
+  std::unique_ptr<std::uint8_t[]> larger{new std::uint8_t[bytes + 16]};
   spill_.swap(larger);
   spilled_ = std::move(larger);
   return spill_.get();
@@ -55,8 +61,8 @@ void Draft::copy(std::span<const std::byte> bytes) noexcept {
     return;
   }
   const std::size_t room = (bytes.size() + 15) & ~std::size_t{15};
-  std::uint8_t* block = allocate(room == 0 ? 16 : room);
-  if (fault_ != ErrorCode{}) return;
+  std::uint8_t* const block = take_room(room == 0 ? 16 : room);
+  if (!block) return;
   if (!bytes.empty()) std::memcpy(block, bytes.data(), bytes.size());
   seal(block, bytes.size());
 }

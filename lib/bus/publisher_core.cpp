@@ -29,12 +29,12 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
       options_{options},
       prepares_{options.stamp || !bus->interceptors.empty()} {
   if (!route) return;
+  one_ = std::make_unique<Way>(route, type, outlet_options());
   {
     const std::lock_guard ordered{route->ordered()};
     ++route->publishers;
     if (options_.far_wait) ++route->far_waiters;
   }
-  one_ = std::make_unique<Way>(std::move(route), type, outlet_options());
   if (options_.retain) retain_on(*one_);
 }
 
@@ -116,6 +116,7 @@ Result<Published> PublisherCore::publish(Draft& draft, const PublishOptions& opt
   if (!try_lock()) [[unlikely]] {
     if (auto locked = lock_slowly(); !locked) {
       release(envelope);
+      if (!bus->interceptors.empty()) leave(*bus, one_->outlet.route().name()->text, &locked.error());
       return locked.error();
     }
   }
@@ -165,13 +166,15 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
     release(envelope);
     return prepared.error();
   }
+  std::shared_ptr<BusCore> alive;
+  route::Mismatches mismatches;  // told when the flag is given up
   if (!try_lock()) {
     if (auto locked = lock_slowly(); !locked) {
       release(envelope);
+      if (!bus->interceptors.empty()) leave(*bus, topic, &locked.error());
       return locked.error();
     }
   }
-  route::Mismatches mismatches;
   auto way = way_to(topic, type, mismatches);
   if (!way) {
     unlock();
@@ -179,10 +182,9 @@ Result<Published> PublisherCore::publish_to(std::string_view topic, const TypeIn
     if (!bus->interceptors.empty()) leave(*bus, topic, &way.error());
     return way.error();
   }
+  if (mismatches.any()) alive = bus;  // an inline handler may end this Publisher, and the bus with it
   if (!(*way)->retains && (retain || options_.retain)) retain_on(**way);
-  auto published = send_locked(**way, envelope);
-  mismatches.tell();
-  return published;
+  return send_locked(**way, envelope);
 }
 
 Result<Published> PublisherCore::send_to_all(Way& way, wire::Envelope* envelope) noexcept {
@@ -343,7 +345,6 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
     route::Mismatches mismatches;
     auto opened = core->topics->open_to_publish(topic, type, mismatches);
     if (!opened) return opened.error();
-    mismatches.tell();
     route = std::move(*opened);
   }
   wire::DepotLease depot{*core->memory};

@@ -50,11 +50,12 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
   }
   Result<void> lock_slowly() noexcept;
   void unlock() noexcept;
-  // With the flag held, which these three give up.
+  // With the flag held, which these four give up.
   Result<Published> send_locked(Way& way, wire::Envelope* envelope) noexcept;
   Result<Published> send_to_all(Way& way, wire::Envelope* envelope) noexcept;
   void end_send_to_sole(Way& way, route::Put put) noexcept;
   void end_send(Way& way, route::Wakes& wakes, const Error* error) noexcept;
+  // And which these leave held.
   void label(const Way& way, wire::Envelope& envelope) const noexcept;
   void count(Way& way, std::uint32_t size, bool is_draining) noexcept;
   route::Put put_to_sole(Way& way, wire::Envelope* envelope) noexcept;

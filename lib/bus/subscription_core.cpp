@@ -75,12 +75,15 @@ void SubscriptionCore::tell(SubscriptionEvent event, const void* sender) noexcep
   box().poke();
 }
 
-void SubscriptionCore::tell_mismatch(std::string_view topic, const Error& why) {
+void SubscriptionCore::tell_mismatch(std::string_view topic, const Error& why) noexcept try {
   bus->log(LogLevel::error, "topic.schema_mismatch", "a publisher of this bus publishes a type that this subscription does not take",
            "compare the two schemas with midplane-gen --check",
            {{"topic", topic}, {"subscription", box().name()}, {"why", why.message()}});
   bus->event(EventKind::schema_mismatch, topic, why.message());
   tell({EventKind::schema_mismatch, std::string{topic}, {}, why.message()}, nullptr);
+} catch (const std::bad_alloc&) {
+  bus->event(EventKind::schema_mismatch, topic, "no memory to say why");
+  lost_events_ = true;
 }
 
 bool SubscriptionCore::put(SubscriptionEvent event, const void* sender) noexcept {

@@ -23,7 +23,7 @@ class [[gnu::visibility("hidden")]] SubscriptionCore final : public Part {
   /// An event, behind the messages that `sender` has put into its lane so far; dropped when nobody listens.
   void tell(SubscriptionEvent event, const void* sender) noexcept;
   /// A topic of this bus has another type: what comes on it is counted as schema_mismatch.
-  void tell_mismatch(std::string_view topic, const Error& why);
+  void tell_mismatch(std::string_view topic, const Error& why) noexcept;
   Result<void> confirmed() const;
 
   const std::shared_ptr<BusCore> bus;

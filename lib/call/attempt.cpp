@@ -29,12 +29,12 @@ Result<Call*> Asker::ask(wire::Envelope* request, Duration timeout, bool streami
     return Error{ErrorCode::closed, "the bus or the client is closed"};
   }
   const Instant deadline = options_.clock->now() + timeout;
-  Call* call = correlator_->open(deadline, streaming);
-  if (!call) {
+  const Result<Call*> opened = correlator_->open(deadline, streaming);
+  if (!opened) {
     detail::release(request);
-    if (!correlator_->is_full()) return Error{ErrorCode::no_memory, "no memory for another request; nothing was asked"};
-    return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions::pending allows"};
+    return opened.error();
   }
+  Call* const call = *opened;
   options_.counters->sent.fetch_add(1, std::memory_order_relaxed);
   if (correlator_->closed()) {  // closed since: its scan may have missed this one
     correlator_->fail(correlator_->id_of(*call), Error{ErrorCode::closed, "the bus or the client is closed"});

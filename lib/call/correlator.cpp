@@ -54,11 +54,12 @@ Call* Correlator::at(std::uint32_t index) const noexcept {
   return chunk ? &chunk->calls[index % chunk_calls] : nullptr;
 }
 
-Call* Correlator::open(Instant deadline, bool streaming) noexcept {
+Result<Call*> Correlator::open(Instant deadline, bool streaming) noexcept {
+  const auto no_memory = [] { return Error{ErrorCode::no_memory, "no memory for another request; nothing was asked"}; };
   std::unique_ptr<StreamQueue> stream;
   if (streaming) {
     stream.reset(new (std::nothrow) StreamQueue);
-    if (!stream) return nullptr;
+    if (!stream) return no_memory();
     stream->items_max = stream_items_max;
   }
   Call* call = nullptr;
@@ -66,7 +67,7 @@ Call* Correlator::open(Instant deadline, bool streaming) noexcept {
     const std::lock_guard lock{free_flag_};
     if (first_free_ == no_call && made_ < pending_max_) {
       Chunk* chunk = new (std::nothrow) Chunk{*this, made_};
-      if (!chunk) return nullptr;
+      if (!chunk) return no_memory();
       chunks_[made_ / chunk_calls].store(chunk, std::memory_order_release);
       for (std::uint32_t i = std::min(chunk_calls, pending_max_ - made_); i-- > 0;) {
         chunk->calls[i].next_free_ = first_free_;
@@ -74,7 +75,7 @@ Call* Correlator::open(Instant deadline, bool streaming) noexcept {
       }
       made_ += chunk_calls;
     }
-    if (first_free_ == no_call) return nullptr;
+    if (first_free_ == no_call) return Error{ErrorCode::busy, "the client has as many pending requests as ClientOptions::pending allows"};
     call = at(first_free_);
     first_free_ = call->next_free_;
     if (references_ahead_ == 0) ref(references_ahead_ = references_at_once);

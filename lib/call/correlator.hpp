@@ -30,9 +30,9 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   Correlator(std::shared_ptr<Executor> executor, std::shared_ptr<Clock> clock, std::uint32_t pending_max,
              std::shared_ptr<CallCounters> counters, std::function<std::string()> why_nobody = {});
 
-  /// A new call, held by the asker and by the request, with a reference to this for the request's return address; null
+  /// A new call, held by the asker and by the request, with a reference to this for the request's return address; `busy`
   /// when `pending_max` are open.
-  Call* open(Instant deadline, bool streaming) noexcept;
+  Result<Call*> open(Instant deadline, bool streaming) noexcept;
   [[nodiscard]] std::uint64_t id_of(const Call& call) const noexcept;
 
   // ReturnAddress
@@ -68,8 +68,6 @@ class Correlator final : public wire::ReturnAddress, private TimerWork {
   void retire() noexcept { unref(1 + references_ahead_); }
   /// Ends every open request with `closed`.
   void close() noexcept;
-  /// As many are open as may be.
-  [[nodiscard]] bool is_full() const noexcept { return pending() >= pending_max_; }
   [[nodiscard]] std::uint32_t pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
   [[nodiscard]] Executor& executor() const noexcept { return *executor_; }
   [[nodiscard]] Clock& clock() const noexcept { return *clock_; }

@@ -17,8 +17,7 @@ Result<void> ServiceRoute::state_types(const TypeInfo& question, const TypeInfo&
   if (question_) {
     auto agreed = schema::agree(*question_, question);
     if (agreed) agreed = schema::agree(*answer_, answer);
-    if (agreed) return agreed;
-    return agreed.error().with(std::string{name_->text}.append(": ").append(agreed.error().detail()));
+    return agreed ? agreed : schema::known_otherwise(name_->text, agreed.error());
   }
   if (question.is_bytes() && answer.is_bytes()) return ok();
   question_ = &question;

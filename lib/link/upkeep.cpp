@@ -166,18 +166,19 @@ void Links::ended(const std::shared_ptr<Peer>& peer, const Error& why, DropReaso
     host_.peer_lost(info, cause, in_order || cause.code() == ErrorCode::closed);
   }
   peer->end(cause, reason);
-  std::shared_ptr<Remote> extra;
+  std::shared_ptr<Remote> gone;
   {
     const std::lock_guard lock{mutex_};
     if (was_up) busy_.erase(std::find(busy_.begin(), busy_.end(), peer->info.incarnation));
     const auto remote = remotes_.find(peer->info.incarnation);
     if (was_up && remote != remotes_.end()) {
       remote->second->away_since = clock_.now();
-      extra = too_many_away();
-      if (extra) remotes_.erase(extra->incarnation);
+      // A bus that was closed does not come back: what is published from here on is lost on nobody.
+      gone = in_order ? remote->second : too_many_away();
+      if (gone) remotes_.erase(gone->incarnation);
     }
   }
-  if (extra) forget(extra, nullptr);
+  if (gone) forget(gone, nullptr);
   replaced(*peer);
   arm();
 }

@@ -23,7 +23,7 @@ bool Mismatches::judge(const TopicRoute& route, const Wanted& wanted) {
   return !agreed;
 }
 
-void Mismatches::tell() const {
+Mismatches::~Mismatches() {
   for (const One& one : all_) one.told(one.topic->text, one.why);
 }
 
@@ -65,8 +65,7 @@ Result<void> Topics::state_type(TopicRoute& route, const TypeInfo& type, Mismatc
   const std::lock_guard ordered{route.ordered()};
   if (route.type) {
     const auto agreed = schema::agree(*route.type, type);
-    if (agreed) return agreed;
-    return agreed.error().with(std::string{route.name()->text}.append(": ").append(agreed.error().detail()));
+    return agreed ? agreed : schema::known_otherwise(route.name()->text, agreed.error());
   }
   route.type = &type;
   // Patterns that joined before the type was known are judged now.
@@ -117,7 +116,6 @@ Result<void> Topics::subscribe(Wanted wanted) {
       throw;
     }
   }
-  mismatches.tell();
   mailbox.poke();  // no lock held: an inline handler takes the retained values right here
   return ok();
 }

@@ -25,16 +25,20 @@ struct Wanted {
   std::string group;
   const TypeInfo* type = nullptr;
   mailbox::Mailbox* mailbox = nullptr;
-  /// Told of every topic here whose type it does not take; no lock is held.
+  /// Told of every topic here whose type it does not take; no lock is held. Does not throw.
   std::function<void(std::string_view topic, const Error& why)> mismatched;
 };
 
-/// Subscriptions whose type does not agree with that of a topic: found under locks, told without any.
+/// Subscriptions whose type does not agree with that of a topic: found under locks, told when this ends, without any:
+/// what was judged is not judged again, whatever else comes of it.
 class Mismatches {
  public:
+  Mismatches() noexcept = default;
+  Mismatches(const Mismatches&) = delete;
+  ~Mismatches();
   /// True when they do not agree.
   bool judge(const TopicRoute& route, const Wanted& wanted);
-  void tell() const;
+  [[nodiscard]] bool any() const noexcept { return !all_.empty(); }
 
  private:
   struct One {

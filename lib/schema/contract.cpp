@@ -13,6 +13,14 @@ Error mismatch(std::string_view detail) {
       .with(detail);
 }
 
+Error known_otherwise(std::string_view name, const Error& why) {
+  const std::string detail = std::string{name}.append(": ").append(why.detail());
+  if (why.code() != ErrorCode::schema_mismatch) return why.with(detail);
+  return Error{ErrorCode::schema_mismatch, "this bus knows the name with another type (here) than is asked for (there); use one "
+                                           "type, changed by the rules of evolution, or two names"}
+      .with(detail);
+}
+
 Result<Schema> load_type(const TypeInfo& type) {
   auto schema = Schema::load(type.bfbs);
   if (!schema) return schema.error().with(std::string{type.name}.append(": ").append(schema.error().detail()));

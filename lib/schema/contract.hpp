@@ -16,6 +16,9 @@ namespace midplane::inline v0::schema {
 /// (`b`). A type whose binary schema is not valid answers `invalid_schema`.
 [[nodiscard]] Result<void> agree(const TypeInfo& a, const TypeInfo& b);
 
+/// Why a handle is refused whose name its own bus knows with another type: `why` is what `agree` has answered.
+[[nodiscard]] Error known_otherwise(std::string_view name, const Error& why);
+
 /// The binary schema of a type that names one which contains it; else `invalid_schema`.
 [[nodiscard]] Result<Schema> load_type(const TypeInfo& type);
 /// What keeps two types of one name, each contained in its schema, from agreeing: one line with the field and what it is

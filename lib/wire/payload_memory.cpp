@@ -45,7 +45,7 @@ constexpr std::uint32_t fetched_ahead = 6;
 /// The same in a Slab.
 constexpr std::uint32_t slab_ahead = 4;
 
-/// A sender that had so many blocks of a size out at once streams: what it sends next comes in Slabs.
+/// A sender that had so many blocks of a size made streams: what it sends next comes in Slabs.
 constexpr std::uint32_t streams_from = 64;
 
 /// The header, and the end of the block, where a payload is built downwards.
@@ -223,9 +223,11 @@ Depot* PayloadMemory::open_depot() noexcept {
 void PayloadMemory::retire(Depot* depot) noexcept {
   {
     const std::lock_guard lock{mutex_};
+    // The next sender may be one that does not stream.
+    depot->slab_.close();
+    depot->made_.fill(0);
     // A sender that outlived its bus leaves its blocks to nobody.
     if (depot->returned_[0].is_closed()) {
-      depot->slab_.close();
       for (Envelope*& list : depot->local_) free_bundles(std::exchange(list, nullptr));
       free_bundles(std::exchange(depot->put_back_, nullptr));
     }

@@ -194,6 +194,40 @@ TEST_CASE("P4 block in a handler of the same executor never waits and says would
   CHECK(world.clock->now() == Instant{});
 }
 
+TEST_CASE("an interceptor is left once for each publish that it let pass, also for one that is told would_deadlock") {
+  struct Count final : Interceptor {
+    Verdict enter(const Crossing&) noexcept override { return ++entered, Verdict::pass(); }
+    void leave(const Crossing&, const Error* error) noexcept override {
+      ++left;
+      failed += error != nullptr;
+    }
+    int entered = 0, left = 0, failed = 0;
+  };
+  for (const bool one_thread : {false, true}) {
+    for (const bool any : {false, true}) {
+      CAPTURE(one_thread);
+      CAPTURE(any);
+      const auto loop = manual_executor();
+      const auto count = std::make_shared<Count>();
+      Bus bus = Bus::open({.executor = loop, .interceptors = {count}}).value();
+      auto publisher = bus.publisher(numbers, {.one_thread = one_thread}).value();
+      auto of_any = bus.publisher({.one_thread = one_thread}).value();
+      const auto publish = [&](std::uint64_t number) {
+        const auto bytes = std::as_bytes(std::span{&number, 1});
+        return any ? of_any.publish(numbers, bytes) : publisher.publish(bytes);
+      };
+      int refused = 0;
+      auto subscription = bus.subscribe(numbers, [&](const Message<Bytes>&) {
+        if (const auto again = publish(99); !again) refused += again.error().code() == ErrorCode::would_deadlock;
+      }, with({.messages = 1, .overflow = Overflow::block, .block_for = seconds{9}})).value();
+      for (std::uint64_t i = 0; i < 3; ++i) CHECK(publish(i));
+      CHECK(refused > 0);
+      CHECK(count->failed == refused);
+      CHECK(count->left == count->entered);
+    }
+  }
+}
+
 TEST_CASE("P4 a handler that runs while its publish waits for room is told so when it publishes there, and nothing is lost") {
   for (const bool one_thread : {false, true}) {
     CAPTURE(one_thread);

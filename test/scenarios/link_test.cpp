@@ -173,6 +173,26 @@ TEST_CASE("a peer that closed its bus is lost in order, which is no warning; one
   }
 }
 
+TEST_CASE("what is published when a subscriber's bus was closed is lost on nobody; one that vanished may come back, and counts") {
+  for (const bool in_order : {true, false}) {
+    CAPTURE(in_order);
+    Pair pair;
+    pair.link();
+    auto sub = pair.a.subscribe(cpu, [](const Message<Bytes>&) {}).value();
+    auto publisher = pair.b.publisher(cpu).value();
+    REQUIRE(publisher.wait_matched(1, 5s));
+    if (in_order) CHECK(pair.a.close(1s).complete);
+    else pair.network.crash("a");
+    pair.pass(100ms);
+    const auto published = publisher.publish(bytes("late"));
+    REQUIRE(published);
+    CHECK(published->sinks == (in_order ? 0 : 1));
+    CHECK(published->dropped == (in_order ? 0 : 1));
+    pair.pass(61s);
+    CHECK(publisher.publish(bytes("later"))->sinks == 0);
+  }
+}
+
 TEST_CASE("a link that comes up is a warning only behind the warning that it was lost") {
   Pair pair;
   pair.link();

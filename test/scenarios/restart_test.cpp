@@ -67,6 +67,10 @@ TEST_CASE("P8 a restart stands between what was sent before it and what is sent 
     first.reset();
     place.pass(100ms);
   }
+  SUBCASE("back soon, closed in order") {
+    first.reset();
+    place.pass(100ms);
+  }
   SUBCASE("back after it was forgotten") {
     place.network.crash("p");
     first.reset();

@@ -34,7 +34,8 @@ inline constexpr std::uint32_t payload_tables_max = 1'000'000;
 /// that follows answers it.
 class PayloadWriter : public flatbuffers::Allocator {
  public:
-  /// Room for `bytes`, aligned to 16 at both ends; a later call gives a new block and frees the earlier one.
+  /// Room for `bytes`, aligned to 16 at both ends; a later call gives a new block and frees the earlier one. Throws
+  /// std::bad_alloc where there is no memory to go on in either; the publish answers that too.
   [[nodiscard]] std::uint8_t* allocate(std::size_t bytes) override = 0;
   /// What was written: a part of the block given last.
   virtual void seal(const std::uint8_t* first, std::size_t size) noexcept = 0;
