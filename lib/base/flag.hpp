@@ -32,7 +32,12 @@ class BasicFlag {
   BasicFlag& operator=(const BasicFlag&) = delete;
 
   void lock() noexcept {
-    if (locked_.exchange(1, Orders::acquire) != 0) lock_slowly();
+    if (locked_.exchange(1, Orders::acquire) != 0) lock_slowly([] { return false; });
+  }
+  /// Gives up, with false, when `hopeless` says so; that is asked before each sleep of at most a millisecond.
+  template <class Hopeless>
+  [[nodiscard]] bool lock_unless(Hopeless&& hopeless) noexcept {
+    return locked_.exchange(1, Orders::acquire) == 0 || lock_slowly(hopeless);
   }
   [[nodiscard]] bool try_lock() noexcept {
     return locked_.load(std::memory_order_relaxed) == 0 && locked_.exchange(1, Orders::acquire) == 0;
@@ -47,18 +52,22 @@ class BasicFlag {
   static constexpr int looks = 32;
   static constexpr Duration relook = std::chrono::milliseconds{1};
 
-  void lock_slowly() noexcept {
+  template <class Hopeless>
+  bool lock_slowly(Hopeless&& hopeless) noexcept {
     for (int look = 0; look < looks && sleepers_.load(std::memory_order_relaxed) == 0; ++look) {
-      if (try_lock()) return;
+      if (try_lock()) return true;
       pause();
     }
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    while (locked_.exchange(1, Orders::acquire) != 0) {
+    bool locked = locked_.exchange(1, Orders::acquire) == 0;
+    while (!locked && !hopeless()) {
       woken_.store(false, std::memory_order_relaxed);
       futex_wait(address_of(locked_), 1, steady_now() + relook);
+      locked = locked_.exchange(1, Orders::acquire) == 0;
     }
     woken_.store(false, std::memory_order_relaxed);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    return locked;
   }
   void wake() noexcept {
     if (woken_.load(std::memory_order_relaxed)) return;

@@ -2,6 +2,7 @@
 
 #include "bus/errand.hpp"
 #include "bus/far_side.hpp"
+#include "exec/running.hpp"
 
 #include <time.h>
 
@@ -39,7 +40,7 @@ PublisherCore::PublisherCore(std::shared_ptr<BusCore> owner, std::shared_ptr<rou
 }
 
 route::OutletOptions PublisherCore::outlet_options() noexcept {
-  return {.sender = this, .far_wait = options_.far_wait, .executor = bus->executor.get()};
+  return {.sender = this, .far_wait = options_.far_wait, .executor = bus->executor.get(), .waits_for = &waits_for_};
 }
 
 PublisherCore::~PublisherCore() {
@@ -72,8 +73,14 @@ void PublisherCore::stop_retaining_on(Way& way) noexcept {
 Result<void> PublisherCore::lock_slowly() noexcept {
   if (options_.one_thread || blocked_.load(std::memory_order_relaxed) == this_thread())
     return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
-  flag_.lock();
-  return ok();
+  // Whoever has the flag may wait for room, which workers make: not all of them may wait here.
+  Executor* const executor = bus->executor.get();
+  const exec::Waiting waiting{nullptr};
+  const auto is_hopeless = [&] {
+    return waits_for_.load(std::memory_order_relaxed) == executor && executor->runs_here() && !executor->may_wait_here();
+  };
+  if (flag_.lock_unless(is_hopeless)) return ok();
+  return Error{ErrorCode::would_deadlock, "another thread waits for room inside publish on this Publisher, which only this one could make"};
 }
 
 void PublisherCore::unlock() noexcept {

@@ -66,6 +66,7 @@ class [[gnu::visibility("hidden")]] PublisherCore final : public Part {
   const bool prepares_;  ///< every message is stamped or seen by interceptors
   base::Flag flag_;
   std::atomic<const void*> blocked_{nullptr};  ///< the thread that waits for room inside `send`
+  std::atomic<const Executor*> waits_for_{nullptr};  ///< what makes the room that is waited for
   bool refuses_ = false;
   std::uint64_t sequence_ = 0;
   std::unique_ptr<Way> one_;

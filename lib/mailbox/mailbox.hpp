@@ -81,6 +81,8 @@ class Mailbox {
   }
   /// The executor that empties it; null: its user does.
   [[nodiscard]] virtual std::shared_ptr<Executor> drainer() const noexcept = 0;
+  /// By the calling thread, inside its handler, and by nobody else meanwhile.
+  [[nodiscard]] virtual bool is_emptied_here() const noexcept { return false; }
   /// Sleeps until there may be room, at most `nap`; callers look again themselves.
   void wait_for_room(Duration nap) noexcept;
   /// Calls `fn` once half of the queue is free, on the thread that frees it; at once when it is. Never after closing.

@@ -107,7 +107,7 @@ void Runner::look(Worker& worker) noexcept {
   if (!shared_consumer_) begin_run(polled);
   std::uint32_t found = 0;
   if (!polled || worker.look_again == Instant{} || base::steady_now() >= worker.look_again) {
-    const HandlerFrame frame{bus_};
+    const HandlerFrame frame{bus_, true, this};
     found = run_burst(polled);
     for (int again = polled ? relooks : 0; found == 0 && again > 0; --again) {
       begin_run(true);

@@ -8,6 +8,7 @@
 #include <midplane/extend/executor.hpp>
 #include <midplane/message.hpp>
 
+#include "mailbox/frame.hpp"
 #include "mailbox/mailbox.hpp"
 
 namespace midplane::inline v0::mailbox {
@@ -47,6 +48,7 @@ class Runner final : public Mailbox {
   /// That executor was stopped and dropped what was submitted; nothing is done when another one runs this.
   void forget_submitted(const Executor& stopped) noexcept;
   [[nodiscard]] std::shared_ptr<Executor> drainer() const noexcept override;
+  [[nodiscard]] bool is_emptied_here() const noexcept override { return workers_.size() == 1 && HandlerFrame::empties(this); }
 
  private:
   class Worker final : public Work {

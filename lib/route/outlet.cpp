@@ -14,6 +14,21 @@ constexpr Duration nap = std::chrono::milliseconds{1};
 /// So many waits for room does a thread that has just driven a loop in vain left to others drive it at once.
 constexpr std::uint16_t own_drives_max = 1024;
 
+/// Stands around a wait for room: those who wait for its sender see what it waits for.
+class Told {
+ public:
+  Told(std::atomic<const Executor*>* where, const Executor* executor) noexcept : where_{where} {
+    if (where_) where_->store(executor, std::memory_order_relaxed);
+  }
+  Told(const Told&) = delete;
+  ~Told() {
+    if (where_) where_->store(nullptr, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<const Executor*>* const where_;
+};
+
 }  // namespace
 
 Outlet::~Outlet() {
@@ -265,6 +280,7 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
   if (const exec::Waiting waiting{executor}; !waiting) {
     offering.would_deadlock = true;
   } else {
+    const Told told{options_.waits_for, executor};
     wakes.tell();  // whoever is to make room must know what waits
     const Instant until = clock.now() + way.sink->block_for();
     for (Instant now = clock.now(); now < until; now = clock.now()) {
@@ -363,10 +379,10 @@ void Outlet::put_waiting(Mouth& mouth, wire::Envelope* envelope, Instant until, 
                          Wakes& wakes, bool together) noexcept {
   const std::shared_ptr<Executor> drainer = mouth.mailbox->drainer();
   const bool fits = envelope->size <= mouth.mailbox->queue().bytes;
-  if (drainer && drainer->runs_here()) {
+  if (const exec::Waiting waiting{drainer.get()}; !waiting || mouth.mailbox->is_emptied_here()) {
     offering.would_deadlock = true;
   } else if (fits) {
-    const exec::Waiting waiting{nullptr};
+    const Told told{options_.waits_for, drainer.get()};
     // Whoever is to make room must know what waits.
     if (together) find_unlisted(wakes);
     wakes.tell();

@@ -98,6 +98,8 @@ struct OutletOptions {
   /// Far subscriptions that refuse or block are obeyed. The executor is driven meanwhile when somebody must drive it.
   bool far_wait = false;
   Executor* executor = nullptr;
+  /// Where others see which executor is waited for while it makes room; null: nobody asks.
+  std::atomic<const Executor*>* waits_for = nullptr;
 };
 
 class Outlet {
