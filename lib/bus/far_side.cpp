@@ -176,6 +176,9 @@ void FarSide::peer_up(const link::PeerInfo& peer) noexcept {
   bus_.log(is_again || is_reached ? LogLevel::warning : LogLevel::info, "link.peer_up",
            is_again ? "a link is up again" : is_reached ? "a link is up: the address is reached now" : "a link is up", {},
            {{"peer", peer.name}, {"endpoint", peer.endpoint}});
+  if (peer.name == bus_.name)
+    bus_.log(LogLevel::error, "link.same_name", "a peer has the name of this bus: people can not tell them apart",
+             "give each bus its own BusOptions::name", {{"peer", peer.name}, {"endpoint", peer.endpoint}});
   bus_.event(EventKind::peer_up, peer.name, peer.endpoint);
   bus_.peers_changed();
 }

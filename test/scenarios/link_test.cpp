@@ -235,6 +235,24 @@ TEST_CASE("two living buses of one name lose no message of either, and the log s
   CHECK(told[0].starts_with("error link.same_name peer=a "));
 }
 
+TEST_CASE("a peer that has the name of this bus is told of on both sides, and heard") {
+  Pair pair;
+  pair.a.attach(pair.network.transport("a", {.listen = {"sim://a"}, .peers = {}})).value();
+  const auto log = std::make_shared<Log>();
+  Bus twin = Bus::open({.name = "a", .executor = pair.loop, .clock = pair.clock, .log = log}).value();
+  twin.attach(pair.network.transport("twin", {.listen = {}, .peers = {"sim://a"}})).value();
+  int seen = 0;
+  auto sub = twin.subscribe(cpu, [&](const Message<Bytes>&) { ++seen; }).value();
+  auto publisher = pair.a.publisher(cpu).value();
+  REQUIRE(publisher.wait_matched(1, 5s));
+  CHECK(publisher.publish(bytes("m"))->queued == 1);
+  pair.pass(100ms);
+  CHECK(seen == 1);
+  const auto told = log->of("link.same_name");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0] == "error link.same_name peer=a endpoint=sim://a");
+}
+
 TEST_CASE("of two living buses of one name the older one goes on being heard when the younger one is forgotten") {
   Pair pair;
   pair.network.faults("a", "b", {.delay_min = 300ms, .delay_max = 300ms});  // its sign of life comes behind the twin's message

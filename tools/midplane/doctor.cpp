@@ -262,7 +262,7 @@ class Doctor {
       return "its handler is slower than what comes, and the oldest makes room, as its drop_oldest says: if none may be lost, make "
              "it faster or its Queue larger";
     if (reason.starts_with("queue_full")) return "its handler is slower than what comes: make it faster, its Queue larger, or choose another Overflow";
-    if (reason == "link_lost") return "a link ended while messages were on their way, or they were published in the minute behind that";
+    if (reason == "link_lost") return "a link ended, perhaps in order, while messages were on their way, or they were published in the minute behind that";
     if (reason == "schema_mismatch") return "the two sides have types that do not agree: `midplane schema check`";
     if (reason == "handler_failed") return "its handler threw";
     if (reason == "expired") return "messages were older than their ttl: the receiver is slow or the line is";
