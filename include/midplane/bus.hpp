@@ -228,9 +228,9 @@ class Bus {
   }
 
   /// Calls `fn` once on the bus's executor; a delay below 0 counts as 0.
-  [[nodiscard]] Timer after(Duration delay, Function<void()> fn) { return timer(delay, false, std::move(fn)); }
+  [[nodiscard("dropping the Timer stops it")]] Timer after(Duration delay, Function<void()> fn) { return timer(delay, false, std::move(fn)); }
   /// Calls `fn` each period from now on, beats that were missed are skipped; a period below 1 us counts as 1 us.
-  [[nodiscard]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
+  [[nodiscard("dropping the Timer stops it")]] Timer every(Duration period, Function<void()> fn) { return timer(period, true, std::move(fn)); }
 
   /// Refuses new work, also that of peers, handles what waits and what peers had put on the line, flushes links; what
   /// still waited in a peer's queue, or was only partly here, is counted as closed. What handlers publish and ask
@@ -274,6 +274,7 @@ class Bus {
                                     SubscribeOptions options) {
     static_assert(std::is_invocable_v<std::remove_cvref_t<F>&, const Message<T>&>,
                   "a handler takes (const Message<T>&) of the topic's type");
+    detail::want_no_task<std::invoke_result_t<std::remove_cvref_t<F>&, const Message<T>&>>();
     return make<Subscription>([&] {
       detail::RawSubscription raw{std::move(name), &Codec<T>::info(), &verify_as<T>, defaults.queue,
                                   [handler = std::forward<F>(handler)](AnyMessage& any) mutable {

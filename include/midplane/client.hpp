@@ -111,9 +111,11 @@ class [[nodiscard("dropping it cancels the request")]] Pending {
     handle_.then([fn = std::move(fn)](Result<AnyMessage> reply) mutable { fn(detail::checked<R>(std::move(reply))); });
   }
 
-  /// A Pending that has a name is handed over: `std::move(pending).then(fn)`.
+  /// A Pending that has a name is handed over.
   template <class F>
-  void then(F fn) & = delete;
+  void then(F) & {
+    static_assert(!std::is_same_v<F, F>, "then takes the Pending along: std::move(pending).then(fn)");
+  }
 
   /// Resumes on the bus's executor with what `get` answers.
   auto operator co_await() && noexcept {

@@ -62,6 +62,8 @@ class Duty {
   std::shared_ptr<ServerCore> server_;
 };
 
+[[nodiscard]] Error handler_threw() noexcept;
+
 /// What `send_each` can take items from.
 template <class F>
 concept GivesItems = requires(F& next) {
@@ -184,13 +186,9 @@ class StreamResponder {
       void send_some(const std::shared_ptr<Going>& self) {
         constexpr unsigned items_at_once = 16;
         for (unsigned left = items_at_once; left != 0; --left) {
-          if (!item) {
-            auto more = next();
-            if (!more) {
-              static_cast<void>(out.finish());
-              return;
-            }
-            item.emplace(*std::move(more));
+          if (!item && !take_next()) {
+            static_cast<void>(out.finish());
+            return;
           }
           const auto sent = out.send(*item);
           if (!sent && out.duty_) static_cast<void>(out.duty_.fail(sent.error().with_fate(Fate::failed)));
@@ -199,6 +197,20 @@ class StreamResponder {
           item.reset();
         }
         out.duty_.go_on_later([self] { on(self); });
+      }
+      // The reader hears of what it throws wherever that happens.
+      bool take_next() {
+#ifdef __cpp_exceptions
+        try {
+          if (auto more = next()) item.emplace(*std::move(more));
+        } catch (...) {
+          static_cast<void>(out.duty_.fail(detail::handler_threw()));
+          throw;
+        }
+#else
+        if (auto more = next()) item.emplace(*std::move(more));
+#endif
+        return static_cast<bool>(item);
       }
       StreamResponder out;
       F next;
@@ -256,6 +268,14 @@ template <class A>
 concept IsAwaitable = requires(A a) { a.await_ready(); } || requires(A a) { std::move(a).operator co_await(); } ||
                       requires(A a) { operator co_await(std::move(a)); };
 
+/// Does not compile where a handler returns a task that would be thrown away.
+template <class Returned>
+constexpr void want_no_task() {
+  if constexpr (!std::is_void_v<Returned>)
+    static_assert(!IsAwaitable<Returned>, "nobody awaits what this handler returns: only a task of a handler of (const Request<Q>&) is "
+                                          "run to its end; start yours inside the handler, in what runs by itself");
+}
+
 /// Answers with what a handler returned: a value, or a Result of one.
 template <class R, class V>
 void answer(Responder<R>& responder, V&& value) {
@@ -266,8 +286,6 @@ void answer(Responder<R>& responder, V&& value) {
     static_cast<void>(responder.reply(std::forward<V>(value)));
   }
 }
-
-[[nodiscard]] Error handler_threw() noexcept;
 
 /// Runs the user's task to its end; nobody waits for it but the asker.
 struct Detached {
@@ -299,7 +317,7 @@ inline constexpr bool streams = !std::disjunction_v<std::is_invocable<std::remov
 /// Any of the four handler styles as one.
 template <class Q, class R, class F>
 RawHandler raw_handler(F&& handler) {
-  using Held = std::remove_cvref_t<F>;
+  using Held = std::decay_t<F>;
   if constexpr (std::is_invocable_v<Held&, const Request<Q>&>) {
     using Returned = std::invoke_result_t<Held&, const Request<Q>&>;
     static_assert(!std::is_void_v<Returned>, "a handler of (const Request<Q>&) returns the reply, a Result of it or a task");
@@ -317,6 +335,7 @@ RawHandler raw_handler(F&& handler) {
       };
     }
   } else if constexpr (std::is_invocable_v<Held&, Request<Q>, Responder<R>>) {
+    want_no_task<std::invoke_result_t<Held&, Request<Q>, Responder<R>>>();
     return [handler = Held(std::forward<F>(handler))](AnyMessage message, std::shared_ptr<ServerCore> server) mutable {
       Responder<R> responder{Duty{message, std::move(server)}};
       handler(Request<Q>{std::move(message)}, std::move(responder));
@@ -324,6 +343,7 @@ RawHandler raw_handler(F&& handler) {
   } else {
     static_assert(std::is_invocable_v<Held&, Request<Q>, StreamResponder<R>>,
                   "a handler takes (const Request<Q>&), (Request<Q>, Responder<R>) or (Request<Q>, StreamResponder<R>)");
+    want_no_task<std::invoke_result_t<Held&, Request<Q>, StreamResponder<R>>>();
     return [handler = Held(std::forward<F>(handler))](AnyMessage message, std::shared_ptr<ServerCore> server) mutable {
       StreamResponder<R> responder{Duty{message, std::move(server)}};
       handler(Request<Q>{std::move(message)}, std::move(responder));

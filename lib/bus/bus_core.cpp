@@ -184,7 +184,7 @@ void BusCore::tell(const Event& event) const noexcept {
 
 void BusCore::handler_threw(std::string_view about, std::string_view what) noexcept {
   handler_exceptions_.fetch_add(1, std::memory_order_relaxed);
-  log(LogLevel::error, "bus.handler_failed", "a handler threw; the message counts as dropped(handler_failed)",
+  log(LogLevel::error, "bus.handler_failed", "a handler or a callback threw; a message that it was given counts as dropped(handler_failed)",
       "catch it in the handler, or answer with fail()", {{"name", about}, {"what", what}});
   event(EventKind::handler_failed, about, what);
 }

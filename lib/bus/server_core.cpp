@@ -266,7 +266,7 @@ void Duty::when_writable(Function<void()> fn) {
   if (!request_ || is_inherited(request_)) return fn();
   wire::Extra& extra = extra_of(request_);
   extra.return_address->when_writable(
-      extra.correlation, [bus = server_->bus, fn = std::move(fn)]() mutable { guarded(*bus, "writable", fn); });
+      extra.correlation, [server = server_, fn = std::move(fn)]() mutable { guarded(*server->bus, server->route->name()->text, fn); });
 }
 
 void Duty::go_on_later(Function<void()> fn) {
@@ -274,7 +274,9 @@ void Duty::go_on_later(Function<void()> fn) {
   const std::shared_ptr<Executor> executor = server_->run->drainer();
   // What nobody drives would keep the bus, which keeps it.
   if (!executor || executor->is_driven()) return fn();
-  post(*executor, *server_->bus, "stream", [fn = std::move(fn)](BusCore*) mutable { fn(); });
+  post(*executor, *server_->bus, "stream", [server = server_, fn = std::move(fn)](BusCore*) mutable {
+    guarded(*server->bus, server->route->name()->text, fn);
+  });
 }
 
 Result<void> Duty::finish() noexcept {

@@ -277,9 +277,8 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
   if (try_it()) return;
   // Inside a handler the link can not go on while this thread waits, unless another one moves it.
   Executor* const executor = options_.executor;
-  if (const exec::Waiting waiting{executor}; !waiting) {
-    offering.would_deadlock = true;
-  } else {
+  const exec::Waiting waiting{executor};
+  if (waiting) {
     const Told told{options_.waits_for, executor};
     wakes.tell();  // whoever is to make room must know what waits
     const Instant until = clock.now() + way.sink->block_for();
@@ -289,7 +288,9 @@ void Outlet::wait_for_far(Way& way, wire::Envelope& envelope, Clock& clock, Offe
       if (try_it()) return;
     }
   }
+  const std::uint32_t lost = offering.dropped;
   offer_far(way, envelope, offering, false);
+  offering.would_deadlock |= !waiting && offering.dropped != lost;
 }
 
 void Outlet::deliver(std::span<wire::Envelope* const> messages, std::span<const std::string> groups, SubscriptionId only,

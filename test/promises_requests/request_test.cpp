@@ -249,6 +249,22 @@ TEST_CASE("P12 interceptors: a refusal is denied, and leave runs once for every 
   CHECK(client_gate->left == 3);
 }
 
+TEST_CASE("a plain function serves, and another subscribes") {
+  struct Plain {
+    static Result<Message<Bytes>> echo_of(const Request<Bytes>& question) { return question; }
+    static void answer(Request<Bytes> question, Responder<Bytes> responder) { static_cast<void>(responder.reply(question)); }
+    static void seen(const Message<Bytes>&) {}
+  };
+  World world;
+  auto sub = world.bus.subscribe(Topic<Bytes>{"any"}, Plain::seen).value();
+  {
+    auto server = world.bus.serve(echo, Plain::echo_of).value();
+    CHECK(text(world.bus.client(echo).value().request(bytes("one")).get().value()) == "one");
+  }
+  auto server = world.bus.serve(echo, Plain::answer).value();
+  CHECK(text(world.bus.client(echo).value().request(bytes("two")).get().value()) == "two");
+}
+
 TEST_CASE("P12 too_large and no_memory are outcomes of a request that did not start") {
   World world;
   auto bus = Bus::open({.executor = world.loop, .clock = world.clock, .limits = {.message_bytes_max = 1024, .payload_memory_bytes_max = 1 << 20}}).value();

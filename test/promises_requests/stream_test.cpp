@@ -89,3 +89,27 @@ TEST_CASE("a stream that is finished behind no_credit ends well, without the ite
   CHECK(came == 64);
   CHECK(queued == came);
 }
+
+TEST_CASE("what gives the items of send_each may throw at any of them: the reader is told handler_failed, the log names the service") {
+  for (const int good : {0, 5, 20, 100}) {
+    CAPTURE(good);
+    const auto log = std::make_shared<Log>();
+    Bus bus = Bus::open({.executor = pool_executor({.threads = 2}).value(), .log = log}).value();
+    auto server = bus.serve(echo, [&](Request<Bytes>, StreamResponder<Bytes> out) {
+      std::move(out).send_each([left = good]() mutable -> std::optional<std::span<const std::byte>> {
+        if (left-- == 0) throw std::runtime_error{"no more"};
+        return bytes("item");
+      });
+    }).value();
+    auto stream = bus.client(echo).value().open(bytes("q"));
+    int items = 0;
+    auto item = stream.next(30s);
+    for (; item && item->has_value(); item = stream.next(30s)) ++items;
+    CHECK(items == good);
+    CHECK(code(item) == is(ErrorCode::handler_failed));
+    CHECK(bus.close(30s).complete);
+    const auto told = log->of("bus.handler_failed");
+    REQUIRE(told.size() == 1);
+    CHECK(told[0] == "error bus.handler_failed name=echo what=no more");
+  }
+}

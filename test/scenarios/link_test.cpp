@@ -158,6 +158,29 @@ TEST_CASE("P3 what a link can not take waits within the bounds of its subscripti
   CHECK(counted == dropped);
 }
 
+TEST_CASE("P4 a publish in a handler that can not wait for a link says would_deadlock only of what it lost") {
+  Pair pair;
+  pair.link();
+  auto inbox = pair.b.inbox(cpu, {.queue = {.messages = 2, .overflow = Overflow::block, .block_for = 1s}}).value();
+  auto publisher = pair.a.publisher(cpu, {.far_wait = true}).value();
+  REQUIRE(publisher.wait_matched(1, 5s));
+  int flagged = 0, dropped = 0, queued = 0;
+  auto timer = pair.a.after(Duration{0}, [&] {
+    for (int i = 0; i < 20; ++i) {
+      const auto published = publisher.publish(bytes("m"));
+      REQUIRE(published);
+      flagged += published->would_deadlock;
+      dropped += static_cast<int>(published->dropped);
+      queued += static_cast<int>(published->queued);
+    }
+  });
+  pair.pass(100ms);
+  CHECK(queued > 2);  // also what waits on this side
+  CHECK(dropped > 0);
+  CHECK(flagged == dropped);
+  CHECK(queued + dropped == 20);
+}
+
 TEST_CASE("a peer that closed its bus is lost in order, which is no warning; one that vanished is") {
   for (const bool in_order : {true, false}) {
     Pair pair;
