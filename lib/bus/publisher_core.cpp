@@ -365,3 +365,10 @@ Result<std::shared_ptr<PublisherCore>> make_publisher(const std::shared_ptr<BusC
 }
 
 }  // namespace midplane::inline v0::detail
+
+// 0.1.0 has these of its own accord: where the compiler inlines them all, nothing else would emit them.
+template midplane::Result<midplane::Published>::Result(midplane::Result<midplane::Published>&&) noexcept;
+template midplane::Result<midplane::Published>::~Result();
+template midplane::Result<midplane::Published>::Storage::~Storage();
+template void midplane::Result<midplane::Published>::take(midplane::Result<midplane::Published>&&) noexcept;
+template void midplane::Result<midplane::Published>::destroy() noexcept;
