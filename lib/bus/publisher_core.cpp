@@ -6,6 +6,8 @@
 
 #include <time.h>
 
+#include <optional>
+
 namespace midplane::inline v0::detail {
 namespace {
 
@@ -73,11 +75,14 @@ void PublisherCore::stop_retaining_on(Way& way) noexcept {
 Result<void> PublisherCore::lock_slowly() noexcept {
   if (options_.one_thread || blocked_.load(std::memory_order_relaxed) == this_thread())
     return Error{ErrorCode::would_deadlock, "this thread already waits for room inside publish on this Publisher"};
-  // Whoever has the flag may wait for room, which workers make: not all of them may wait here.
+  // Whoever has the flag may wait for room, which workers make: not all of them may wait here. A flag that is held for a
+  // moment is no such wait, and counts for nobody.
   Executor* const executor = bus->executor.get();
-  const exec::Waiting waiting{nullptr};
+  std::optional<exec::Waiting> waiting;
   const auto is_hopeless = [&] {
-    return waits_for_.load(std::memory_order_relaxed) == executor && executor->runs_here() && !executor->may_wait_here();
+    if (waits_for_.load(std::memory_order_relaxed) != executor || !executor->runs_here()) return waiting.reset(), false;
+    if (!waiting) waiting.emplace(nullptr);
+    return !executor->may_wait_here();
   };
   if (flag_.lock_unless(is_hopeless)) return ok();
   return Error{ErrorCode::would_deadlock, "another thread waits for room inside publish on this Publisher, which only this one could make"};
